@@ -1,0 +1,1 @@
+"""SMP: a task is a binary mask over a frozen pretrained encoder."""

