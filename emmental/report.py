@@ -1,0 +1,126 @@
+"""What a person looks at: the plan before a run, the result table after it, pictures, and the progress in between."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import torch
+from transformers import ProgressCallback
+
+from emmental.files import replacing
+from emmental.layers import LAYER_NUMBER, matrix_type
+from emmental.schedule import Schedule
+
+matplotlib.use("agg")  # files only, no display
+from matplotlib import pyplot as plt
+
+
+def table(title: str, rows: dict[str, str]) -> str:
+    """A title and aligned "name  value" lines."""
+    width = max(map(len, rows))
+    return "\n".join([title, *(f"  {name:<{width}}  {value}" for name, value in rows.items())])
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a reader: "7 min 40 s"."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return " ".join([*([f"{hours} h"] if hours else []), *([f"{minutes} min"] if minutes else []), f"{seconds} s"])
+
+
+class Progress(ProgressCallback):
+    """Trainer's progress bar with loss and current density, and a line for every evaluation."""
+
+    def __init__(self, schedule: Schedule, metrics: list[str]):
+        super().__init__()
+        self.schedule, self.metrics = schedule, metrics
+
+    def on_prediction_step(self, args, state, control, **kwargs):
+        """No second bar: evaluations are short, and their result gets a line."""
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if not state.is_world_process_zero or self.training_bar is None:
+            return
+        if "loss" in logs:
+            density = self.schedule.density(state.global_step)
+            self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}", density=f"{density:.3f}")
+        measured = [f"{name.removeprefix('eval_')} {logs[name]:.4f}" for name in self.metrics if name in logs]
+        if measured:
+            density = self.schedule.density(state.global_step)
+            self.training_bar.write(f"step {state.global_step:>6}  density {density:.4f}  {'  '.join(measured)}")
+
+
+def draw_density(bits: dict[str, torch.Tensor], title: str, path: Path) -> None:
+    """Layers x matrix types, the remaining weights of each matrix in percent."""
+    columns = list(dict.fromkeys(matrix_type(name) for name in bits))
+    layers = sorted({_layer(name) for name in bits})
+    percent = np.full((len(layers), len(columns)), np.nan)
+    for name, matrix in bits.items():
+        percent[layers.index(_layer(name)), columns.index(matrix_type(name))] = 100 * matrix.float().mean().item()
+    figure, axes = plt.subplots(figsize=(1.6 + 1.25 * len(columns), 1.7 + 0.42 * len(layers)), layout="constrained")
+    image = axes.imshow(percent, aspect="auto", cmap="viridis", vmin=0)
+    axes.set_xticks(range(len(columns)), [_short(column) for column in columns])
+    axes.set_yticks(range(len(layers)), layers)
+    axes.set_ylabel("layer")
+    axes.set_title(title)
+    middle = np.nanmax(percent) / 2
+    for (row, column), value in np.ndenumerate(percent):
+        if not np.isnan(value):
+            axes.text(
+                column, row, f"{value:.3g}", ha="center", va="center", color="white" if value < middle else "black"
+            )
+    figure.colorbar(image, label="remaining weights (%)")
+    _save(figure, path)
+
+
+def _layer(name: str) -> int:
+    return int(LAYER_NUMBER.search(name).group())
+
+
+def _short(column: str) -> str:
+    """ "bert.encoder.layer.*.attention.output.dense" to "attention\noutput": what tells the columns apart."""
+    words = [word for word in column.split("*.")[1].split(".") if word not in ("self", "dense")]
+    return "\n".join(words)
+
+
+def draw_curves(
+    history: list[dict], schedule: Schedule, metric: str, best_step: int, baseline: float, path: Path
+) -> None:
+    """Density, training loss and the chief metric over the steps; the metric that counts is marked."""
+    figure, (top, middle, bottom) = plt.subplots(3, figsize=(8, 8), sharex=True, layout="constrained")
+    steps = np.linspace(0, schedule.total_steps, 400)
+    top.plot(steps, [100 * schedule.density(step) for step in steps], color="tab:blue")
+    top.axvline(schedule.pruning_steps, color="grey", linestyle=":")
+    top.annotate(
+        f" N = {schedule.pruning_steps}: {100 * schedule.final_density:g} % remain",
+        (schedule.pruning_steps, 60),
+        color="dimgrey",
+    )
+    top.set(ylabel="remaining weights (%)", ylim=(0, 103))
+
+    losses = [(entry["step"], entry["loss"]) for entry in history if "loss" in entry]
+    middle.plot(*zip(*losses, strict=True), color="tab:orange", label="loss")
+    tasks = [(entry["step"], entry["task_loss"]) for entry in history if entry.get("regulariser")]
+    if tasks:
+        middle.plot(*zip(*tasks, strict=True), color="tab:red", linewidth=0.8, label="without the regulariser")
+        middle.set_yscale("log")
+        middle.legend()
+    middle.set(ylabel="training loss")
+
+    points = {entry["step"]: entry[metric] for entry in history if metric in entry}
+    name = metric.removeprefix("eval_")
+    bottom.plot(points.keys(), points.values(), color="tab:green", marker=".", label=name)
+    bottom.plot(best_step, points[best_step], "*", color="black", markersize=12, label="the mask that is kept")
+    bottom.axhline(baseline, color="grey", linestyle="--", label="majority class")
+    bottom.axvline(schedule.pruning_steps, color="grey", linestyle=":")
+    bottom.set(xlabel="step", ylabel=name)
+    bottom.legend()
+    for axes in (top, middle, bottom):
+        axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def _save(figure, path: Path) -> None:
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+    plt.close(figure)

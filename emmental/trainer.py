@@ -1,0 +1,113 @@
+"""SMPTrainer: transformers' Trainer with masks. Once per optimiser step the schedule gives a density, the allocation
+one per matrix, and every layer selects its mask, which all micro-batches and evaluations share until the next step.
+
+Builds on public hooks and callbacks only; knows no task.
+"""
+
+import torch
+from transformers import Trainer, TrainerCallback
+
+from emmental import allocation, layers
+from emmental.errors import InputError
+from emmental.losses import score_regulariser
+from emmental.schedule import Schedule
+
+
+class SMPTrainer(Trainer):
+    """Trains mask scores. The model holds MaskedLinear layers and returns ``loss`` and ``logits``.
+
+    more_eval_datasets: validation sets beside eval_dataset by name; their metrics are prefixed ``eval_<name>_``.
+    """
+
+    loss_is_scaled_for_ga = False  # ours is a mean per micro-batch plus a regulariser: Trainer must divide it
+
+    def __init__(self, model, args, schedule: Schedule, more_eval_datasets=None, **kwargs):
+        super().__init__(model, args, **kwargs)
+        self.schedule = schedule
+        self.more_eval_datasets = more_eval_datasets or {}
+        self.masked_layers = layers.masked_layers(model)
+        self.last_losses: dict[str, torch.Tensor] = {}
+        self.add_callback(MaskSelection(self))
+        self.add_callback(UncorrectedEpsilon(args.adam_epsilon, args.adam_beta2))
+
+    def select_masks(self) -> None:
+        """Recompute every layer's mask from its scores for the current step."""
+        density = self.schedule.density(self.state.global_step)
+        scores = {name: layer.mask_scores for name, layer in self.masked_layers.items()}
+        if self.args.allocation == "soft":
+            p = self.args.magnitude_topk_threshold_p
+            densities = allocation.soft(scores, density, p, layers.matrix_type)
+        else:
+            densities = allocation.local(scores, density)
+        for name, layer in self.masked_layers.items():
+            layer.select(densities[name])
+
+    def create_optimizer(self, model=None):
+        """The configured optimiser (fused AdamW) over the mask scores alone, without weight decay."""
+        if self.optimizer is None:
+            optimizer_class, settings = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            scores = [layer.mask_scores for layer in self.masked_layers.values()]
+            settings |= {"lr": self.args.mask_scores_learning_rate, "weight_decay": 0.0}
+            self.optimizer = optimizer_class(scores, **settings)
+        return self.optimizer
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The model's loss, in training plus lambda(t) times the score regulariser."""
+        outputs = model(**inputs)
+        loss = outputs["loss"]
+        if model.training:
+            self.last_losses["task_loss"] = loss.detach()
+            weight = self.schedule.regulariser_weight(self.state.global_step)
+            if self.schedule.final_lambda:
+                regulariser = score_regulariser(layer.mask_scores for layer in self.masked_layers.values())
+                self.last_losses["regulariser"] = regulariser.detach()
+                loss = loss + weight * regulariser
+            if not torch.isfinite(loss):
+                raise InputError(
+                    f"the loss is {loss.item()} at step {self.state.global_step + 1}: training stops here. The last "
+                    f"checkpoint in {self.args.output_dir} is kept; try a lower --mask_scores_learning_rate"
+                )
+        return (loss, outputs) if return_outputs else loss
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        """Trainer's evaluation, and that of the further validation sets where no data set is named."""
+        metrics = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
+        if eval_dataset is None:
+            for name, dataset in self.more_eval_datasets.items():
+                metrics |= super().evaluate(dataset, ignore_keys, f"{metric_key_prefix}_{name}")
+        return metrics
+
+    def log(self, logs, start_time=None):
+        """Trainer's log entries with what pruning adds: losses apart, density, lambda; at evaluations per matrix."""
+        step = self.state.global_step
+        if "loss" in logs:
+            logs |= {name: value.item() for name, value in self.last_losses.items()}
+            logs |= {"density": self.schedule.density(step), "lambda": self.schedule.regulariser_weight(step)}
+        if "eval_loss" in logs and self.is_in_train:
+            kept = {f"density/{name}": layer.mask.float().mean().item() for name, layer in self.masked_layers.items()}
+            logs = logs | {"density": layers.density(self.masked_layers)} | kept
+        super().log(logs, start_time)
+
+
+class MaskSelection(TrainerCallback):
+    """Selects masks when training starts or resumes, and after every optimiser step."""
+
+    def __init__(self, trainer: SMPTrainer):
+        self.trainer = trainer
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.trainer.select_masks()
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.trainer.select_masks()
+
+
+class UncorrectedEpsilon(TrainerCallback):
+    """Adam as the published runs had it: epsilon without bias correction, i.e. eps / sqrt(1 - beta2^t) in torch's."""
+
+    def __init__(self, epsilon: float, beta2: float):
+        self.epsilon, self.beta2 = epsilon, beta2
+
+    def on_pre_optimizer_step(self, args, state, control, optimizer, **kwargs):
+        for group in optimizer.param_groups:
+            group["eps"] = self.epsilon / (1 - self.beta2 ** (state.global_step + 1)) ** 0.5

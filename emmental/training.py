@@ -1,0 +1,238 @@
+"""One pruning run from start to finish: plan, train or resume, keep the best mask, write and show the results."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import datasets
+import torch
+import transformers
+from transformers import DataCollatorWithPadding, ProgressCallback, TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
+
+from emmental import checkpoints, masks, report
+from emmental.arguments import SMPConfig
+from emmental.backbones import Backbone
+from emmental.errors import InputError
+from emmental.files import write_json
+from emmental.heads import LabelWordModel, label_word_ids
+from emmental.layers import init_scores, swap_in
+from emmental.schedule import Schedule
+from emmental.trainer import SMPTrainer
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a run is to solve: a task's examples as features, its label words and its metrics."""
+
+    task: str
+    label_words: dict[str, str]
+    model: type[LabelWordModel]
+    train: datasets.Dataset
+    validation: dict[str, datasets.Dataset]  # "" is the one that counts
+    compute_metrics: Callable
+    metrics: tuple[str, ...]  # the first chooses the best mask
+    baseline: float  # the first metric of the majority class
+    max_length: int
+    pruning_length: Callable[[int, float], int]  # total steps, final density -> pruning steps
+
+
+def prune(config: SMPConfig, backbone: Backbone, problem: Problem) -> dict:
+    """Train a mask and leave it with its results in ``config.output_dir``. Returns what all_results.json holds.
+
+    Raises InputError before anything is created where the run cannot be done as asked.
+    """
+    started = time.monotonic()
+    schedule = plan_schedule(config, len(problem.train), problem.pruning_length)
+    word_ids = label_word_ids(backbone.tokenizer, list(problem.label_words.values()))
+    info = mask_info(config, backbone, problem)
+    transformers.set_seed(config.seed)
+    layers = swap_in(backbone.model)
+    init_scores(layers, config.mask_init, config.mask_scale)
+    settings = run_settings(config, info, schedule, problem.max_length)
+    with config.main_process_first(desc="the output folder"):
+        checkpoint = checkpoints.prepare(
+            Path(config.output_dir), settings, config.overwrite_output_dir and config.should_save
+        )
+    if config.should_save:
+        print(report.table(*plan(config, backbone, problem, schedule, layers, checkpoint)), flush=True)
+
+    trainer = build_trainer(config, backbone, problem, schedule, problem.model(backbone.model, word_ids), info)
+    train(trainer, checkpoint)
+    return conclude(trainer, problem, info, time.monotonic() - started)
+
+
+def plan_schedule(config: SMPConfig, examples: int, pruning_length: Callable[[int, float], int]) -> Schedule:
+    """The run's schedule; also sets the evaluation interval. Raises InputError where no valid one exists."""
+    batch = config.train_batch_size * config.gradient_accumulation_steps * config.world_size
+    steps_per_epoch = math.ceil(examples / batch)
+    total = config.max_steps if config.max_steps > 0 else math.ceil(config.num_train_epochs * steps_per_epoch)
+    pruning_steps = config.warmup_threshold_step
+    if pruning_steps is None:
+        try:
+            pruning_steps = pruning_length(total, config.final_threshold)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+    if not 0 < pruning_steps < total:
+        raise InputError(
+            f"{pruning_steps} pruning steps (PRUNING_STEPS, --warmup_threshold_step) do not fit into a run of {total} "
+            f"steps: give 1 to {total - 1}, or none for the default"
+        )
+    config.set_default_intervals(total, steps_per_epoch)
+    return Schedule(total, pruning_steps, config.final_threshold, config.final_lambda, config.initial_threshold)
+
+
+def mask_info(config: SMPConfig, backbone: Backbone, problem: Problem) -> masks.MaskInfo:
+    """What the run's mask file will say of itself. To be asked before the head is narrowed."""
+    return masks.MaskInfo(
+        base_model=backbone.name,
+        base_revision=backbone.revision,
+        weights_sha256=backbone.weights_sha256(),
+        head_sha256=backbone.head_sha256(),
+        task=problem.task,
+        label_words=problem.label_words,
+        density=config.final_threshold,
+        method=config.pruning_method,
+        allocation=config.allocation,
+        p=config.magnitude_topk_threshold_p,
+    )
+
+
+def run_settings(config: SMPConfig, info: masks.MaskInfo, schedule: Schedule, max_length: int) -> dict:
+    """Everything that decides the mask: a run is only resumed under the settings that it began with."""
+    names = (
+        "seed", "data_seed", "per_device_train_batch_size", "gradient_accumulation_steps", "world_size",
+        "train_sampling_strategy", "mask_scores_learning_rate", "mask_init", "mask_scale", "lr_scheduler_type",
+        "warmup_steps", "max_grad_norm", "bf16", "fp16",
+    )  # fmt: skip
+    chosen = {name: getattr(config, name) for name in names}
+    return asdict(info) | asdict(schedule) | chosen | {"max_length": max_length}
+
+
+def plan(config, backbone, problem, schedule, layers, checkpoint) -> tuple[str, dict[str, str]]:
+    """Title and lines of the plan that is shown before training."""
+    soft = config.allocation == "soft"
+    weights = sum(layer.weight.numel() for layer in layers.values())
+    batch = config.train_batch_size * config.gradient_accumulation_steps * config.world_size
+    validation = " + ".join(f"{len(dataset):,} {name}".strip() for name, dataset in problem.validation.items())
+    rows = {
+        "backbone": f"{backbone.name} ({type(backbone.model).__name__})"
+        + (", its masked-LM head drawn at random: the checkpoint has none" if backbone.random_head else ""),
+        "masked": f"{len(layers)} matrices, {weights:,} weights; everything is frozen",
+        "density": f"{schedule.initial_density:g} -> {schedule.final_density:g}",
+        "label words": ", ".join(f"{label}={word}" for label, word in problem.label_words.items()),
+        "data": f"{len(problem.train):,} examples to train, {validation} to validate",
+        "length": f"up to {problem.max_length} tokens, padded to the longest of a batch",
+        "steps": f"T = {schedule.total_steps:,} of {batch} examples, N = {schedule.pruning_steps:,} of them prune",
+        "scores": f"{config.mask_init} init, scale {config.mask_scale:g}, "
+        f"learning rate {config.mask_scores_learning_rate:g}",
+        "regulariser": f"lambda {schedule.final_lambda:g}",
+        "device": f"{config.device}, {'bf16' if config.bf16 else 'fp16' if config.fp16 else 'fp32'}, "
+        f"{config.world_size} process{'es' if config.world_size > 1 else ''}, seed {config.seed}",
+        "output": config.output_dir,
+    }
+    if checkpoint:
+        rows["resumes"] = checkpoint.name
+    allocation = f"SMP-S (soft, p = {config.magnitude_topk_threshold_p:g})" if soft else "SMP-L (local)"
+    return f"{problem.task} with {allocation}", rows
+
+
+def build_trainer(config, backbone, problem, schedule, model, info) -> SMPTrainer:
+    """The trainer with its data, callbacks and logs."""
+    more = {name: dataset for name, dataset in problem.validation.items() if name}
+    trainer = SMPTrainer(
+        model,
+        config,
+        schedule,
+        more,
+        train_dataset=problem.train,
+        eval_dataset=problem.validation[""],
+        processing_class=backbone.tokenizer,
+        data_collator=DataCollatorWithPadding(backbone.tokenizer),
+        compute_metrics=problem.compute_metrics,
+    )
+
+    def save_mask(path: Path):
+        masks.save(masks.Mask(masks.capture(trainer.masked_layers), info), path)
+
+    shown = [f"eval_{name}_{metric}".replace("__", "_") for name in problem.validation for metric in problem.metrics]
+    trainer.remove_callback(ProgressCallback)
+    if not config.disable_tqdm:
+        trainer.add_callback(report.Progress(schedule, shown))
+    trainer.add_callback(checkpoints.BestMask(f"eval_{problem.metrics[0]}", schedule, save_mask))
+    trainer.add_callback(checkpoints.Seal())
+    return trainer
+
+
+def train(trainer: SMPTrainer, checkpoint: Path | None) -> None:
+    """Train to the end, from the checkpoint where there is one."""
+    output_dir = Path(trainer.args.output_dir)
+    if trainer.args.should_save:
+        checkpoints.restore_best(output_dir, checkpoint)
+    if checkpoint:
+        state = TrainerState.load_from_json(checkpoint / TRAINER_STATE_NAME)
+        if state.global_step == trainer.schedule.total_steps:  # killed after the last step, before the results
+            trainer.state = state
+            return
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+
+def conclude(trainer: SMPTrainer, problem: Problem, info: masks.MaskInfo, seconds: float) -> dict:
+    """Evaluate the best mask once more, write the run's files, show the table."""
+    output_dir = Path(trainer.args.output_dir)
+    metric = f"eval_{problem.metrics[0]}"
+    history = trainer.state.log_history.copy()
+    evaluations = [entry for entry in history if metric in entry and trainer.schedule.is_final(entry["step"])]
+    best = checkpoints.best_evaluation(history, metric, trainer.schedule)
+    mask = masks.load(output_dir / checkpoints.BEST)
+    masks.apply(mask.bits, trainer.masked_layers)
+    measured = trainer.evaluate()
+    results = {
+        "task": problem.task,
+        "model": info.base_model,
+        "allocation": info.allocation,
+        "density": mask.density(),
+        "final_threshold": info.density,
+        **{name: value for name, value in measured.items() if name.startswith("eval_")},
+        "best_step": best["step"],
+        f"last_{metric}": evaluations[-1][metric],
+        "evaluations_at_final_density": len(evaluations),
+        f"majority_{metric}": problem.baseline,
+        "pruning_steps": trainer.schedule.pruning_steps,
+        "global_step": trainer.state.global_step,
+        "seed": trainer.args.seed,
+        "seconds": seconds,
+    }
+    if trainer.args.should_save:
+        masks.save(mask, output_dir / checkpoints.MASK)
+        title = f"{problem.task}, {100 * mask.density():.2f} % of {info.base_model} remain"
+        report.draw_density(mask.bits, title, output_dir / "density.png")
+        report.draw_curves(history, trainer.schedule, metric, best["step"], problem.baseline, output_dir / "curves.png")
+        write_json(output_dir / checkpoints.RESULTS, results)
+        checkpoints.finish(output_dir)
+        print(report.table(*result_table(results, problem, mask, output_dir)), flush=True)
+    return results
+
+
+def result_table(results: dict, problem: Problem, mask: masks.Mask, output_dir: Path) -> tuple[str, dict[str, str]]:
+    """Title and lines of the table that is shown after training."""
+    metric = f"eval_{problem.metrics[0]}"
+    kept, weights = (sum(int(f(m)) for m in mask.bits.values()) for f in (torch.sum, torch.numel))
+    rows = {
+        name.removeprefix("eval_"): f"{results[name]:.4f}"
+        for name in results
+        if name.startswith("eval_") and name.rsplit("_", 1)[1] in problem.metrics
+    }
+    rows[problem.metrics[0]] += (
+        f"  (best of {results['evaluations_at_final_density']} evaluations at this density, "
+        f"step {results['best_step']:,}; the last {results[f'last_{metric}']:.4f})"
+    )
+    return f"results of {output_dir}", rows | {
+        "majority class": f"{results[f'majority_{metric}']:.4f}",
+        "density": f"{results['density']:.4f}  ({kept:,} of {weights:,} weights)",
+        "mask": f"{checkpoints.MASK}, {(output_dir / checkpoints.MASK).stat().st_size / 1e6:.2f} MB",
+        "time": report.duration(results["seconds"]),
+        "pictures": "density.png, curves.png",
+    }
