@@ -55,9 +55,9 @@ FLAGS+=(--num_train_epochs "${EPOCHS:-${RECIPE[0]}}" --per_device_train_batch_si
 FLAGS+=(--max_seq_length "$MAX_LENGTH" --seed "$SEED" --report_to "$REPORT_TO")
 [[ -z $MAG ]] || FLAGS+=(--magnitude_topk_threshold)
 if [[ $TASK == reviews ]]; then
-    # A short run: scores start at the weights' magnitude, no regulariser, batches of similar length.
+    # A short run: scores start at the weights' magnitude, no regulariser.
     MODEL=${MODEL:-minilm} LR=${LR:-1e-2} LAMBDA=${LAMBDA:-0}
-    FLAGS+=(--mask_init magnitude --mask_scale 0.5 --train_sampling_strategy group_by_length)
+    FLAGS+=(--mask_init magnitude --mask_scale 0.5)
 fi
 [[ -z $MODEL ]] || FLAGS+=(--model_name_or_path "$MODEL")
 [[ -z $DATA_DIR ]] || FLAGS+=(--data_dir "$DATA_DIR")

@@ -80,6 +80,10 @@ class SMPConfig(TrainingArguments):
     num_train_epochs: float = _help("Passes over the training data.", 12)
     per_device_train_batch_size: int = _help("Examples per step and process.", 64)
     per_device_eval_batch_size: int = _help("Examples per evaluation batch.", 64)
+    train_sampling_strategy: str = _help(
+        "Batches of examples of similar length (group_by_length: less padding), or at random (random).",
+        "group_by_length",
+    )
     logging_steps: float = _help("Steps between two log entries; a share of all steps below 1.", 0.01)
     eval_strategy: str = _help("When to evaluate: steps, epoch or no (then once at the end).", "steps")
     eval_steps: float | None = _help(

@@ -58,7 +58,9 @@ def draw_density(bits: dict[str, torch.Tensor], title: str, path: Path) -> None:
     for name, matrix in bits.items():
         percent[layers.index(_layer(name)), columns.index(matrix_type(name))] = 100 * matrix.float().mean().item()
     figure, axes = plt.subplots(figsize=(1.6 + 1.25 * len(columns), 1.7 + 0.42 * len(layers)), layout="constrained")
-    image = axes.imshow(percent, aspect="auto", cmap="viridis", vmin=0)
+    mean = 100 * sum(int(m.sum()) for m in bits.values()) / sum(m.numel() for m in bits.values())
+    spread = max(np.nanmax(abs(percent - mean)), 0.1 * mean)  # small differences are to look small
+    image = axes.imshow(percent, aspect="auto", cmap="RdYlBu", vmin=mean - spread, vmax=mean + spread)
     axes.set_xticks(range(len(columns)), [_short(column) for column in columns])
     axes.set_yticks(range(len(layers)), layers)
     axes.set_ylabel("layer")

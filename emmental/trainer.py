@@ -6,6 +6,7 @@ Builds on public hooks and callbacks only; knows no task.
 
 import torch
 from transformers import Trainer, TrainerCallback
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from emmental import allocation, layers
 from emmental.errors import InputError
@@ -14,7 +15,7 @@ from emmental.schedule import Schedule
 
 
 class SMPTrainer(Trainer):
-    """Trains mask scores. The model holds MaskedLinear layers and returns ``loss`` and ``logits``.
+    """Trains mask scores. The model is a LabelWordModel whose backbone holds MaskedLinear layers.
 
     more_eval_datasets: validation sets beside eval_dataset by name; their metrics are prefixed ``eval_<name>_``.
     """
@@ -25,10 +26,12 @@ class SMPTrainer(Trainer):
         super().__init__(model, args, **kwargs)
         self.schedule = schedule
         self.more_eval_datasets = more_eval_datasets or {}
-        self.masked_layers = layers.masked_layers(model)
+        self.masked_layers = layers.masked_layers(model.backbone)  # names as in the checkpoint
         self.last_losses: dict[str, torch.Tensor] = {}
         self.add_callback(MaskSelection(self))
         self.add_callback(UncorrectedEpsilon(args.adam_epsilon, args.adam_beta2))
+        if args.train_sampling_strategy == "group_by_length":
+            self.add_callback(RepeatableOrder(args.seed if args.data_seed is None else args.data_seed))
 
     def select_masks(self) -> None:
         """Recompute every layer's mask from its scores for the current step."""
@@ -111,3 +114,19 @@ class UncorrectedEpsilon(TrainerCallback):
     def on_pre_optimizer_step(self, args, state, control, optimizer, **kwargs):
         for group in optimizer.param_groups:
             group["eps"] = self.epsilon / (1 - self.beta2 ** (state.global_step + 1)) ** 0.5
+
+
+class RepeatableOrder(TrainerCallback):
+    """Seeds the order of batches by epoch, so that a run resumed in any epoch meets the batches that it would have.
+
+    Trainer does so for batches at random; for batches of similar length it draws from the global generator.
+    """
+
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def on_epoch_begin(self, args, state, control, train_dataloader, **kwargs):
+        sampler = train_dataloader.batch_sampler
+        while not isinstance(sampler, LengthGroupedSampler):
+            sampler = getattr(sampler, "batch_sampler", None) or sampler.sampler
+        sampler.generator = torch.Generator().manual_seed(self.seed + int(state.epoch or 0))
