@@ -28,22 +28,24 @@ def main() -> None:
         task = glue.TASKS[data.task_name]
         if data.label_map:
             task = glue.with_words(task, parse_label_map(data.label_map))
-        splits = glue.load_splits(task, data.data_dir, data.train_file, data.validation_file)
+        source = glue.Source(data.data_dir, data.train_file, data.validation_file)
+        source.check()
+        train, validation = glue.load_train(task, source), glue.load_validation(task, source)
         backbone = load_backbone(base.model_name_or_path, base.model_revision, base.cache_dir)
-        prune(config, backbone, as_problem(task, splits, backbone.tokenizer, data.max_seq_length))
+        prune(config, backbone, as_problem(task, train, validation, backbone.tokenizer, data.max_seq_length))
 
 
-def as_problem(task: glue.SentenceTask, splits: glue.Splits, tokenizer, max_length: int) -> Problem:
-    """The sentence task as features for this tokenizer."""
+def as_problem(task: glue.SentenceTask, train, validation: dict, tokenizer, max_length: int) -> Problem:
+    """The sentence task's examples as features for this tokenizer."""
     return Problem(
         task=task.name,
         label_words=task.words,
         model=SequenceClassifier,
-        train=glue.tokenized(splits.train, tokenizer, max_length),
-        validation={name: glue.tokenized(split, tokenizer, max_length) for name, split in splits.validation.items()},
+        train=glue.tokenized(train, tokenizer, max_length),
+        validation={name: glue.tokenized(split, tokenizer, max_length) for name, split in validation.items()},
         compute_metrics=glue.compute_metrics(task),
         metrics=task.metrics,
-        baseline=glue.majority_baseline(task, splits.validation[""]),
+        baseline=glue.majority_baseline(task, validation[""]),
         max_length=max_length,
         pruning_length=pruning_length,
     )

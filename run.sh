@@ -65,7 +65,6 @@ fi
 [[ -z $LAMBDA ]] || FLAGS+=(--final_lambda "$LAMBDA")
 [[ -z $PRUNING_STEPS ]] || FLAGS+=(--warmup_threshold_step "$PRUNING_STEPS")
 
-cd "$(dirname "$0")" || exit
 PYTHON=(python)
 [[ $NPROC == 1 ]] || PYTHON=(torchrun --nproc_per_node "$NPROC")
-exec "${PYTHON[@]}" masked_run_glue.py "${FLAGS[@]}" "$@"
+exec "${PYTHON[@]}" "$(dirname "$0")/masked_run_glue.py" "${FLAGS[@]}" "$@"

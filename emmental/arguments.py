@@ -71,6 +71,9 @@ class SMPConfig(TrainingArguments):
     mask_scale: float = _help("Scale of mask_init.", 0.0)
     regularization: Literal["l1"] = _help("Regulariser of the scores: the mean of their sigmoid.", "l1")
     final_lambda: float = _help("Weight of the regulariser at the end, at least 0. Tied to BERT-base's size.", 400.0)
+    snapshot_densities: str | None = _help(
+        "Densities on the way to the final one, e.g. 0.5,0.3: their masks are stored and scored in passing."
+    )
     freeze_bert: bool = _help("Train only scores; the backbone and its head stay bit for bit.", True)
     teacher_model_name_or_path: str | None = _help("Teacher for distillation.")
     temperature: float = _help("Temperature of distillation.", 2.0)

@@ -115,6 +115,17 @@ def matrix_type(name: str) -> str:
     return LAYER_NUMBER.sub("*", name)
 
 
+def layer_number(name: str) -> int:
+    """The number of the layer that a matrix is in."""
+    return int(LAYER_NUMBER.search(name).group())
+
+
+def short_type(kind: str) -> str:
+    """What tells a matrix type from others: "attention.output" of "bert.encoder.layer.*.attention.output.dense"."""
+    words = kind.split("*.")[1].split(".")
+    return ".".join(word for word in words if word not in ("self", "dense"))
+
+
 def density(layers: dict[str, MaskedLinear]) -> float:
     """Measured share of weights kept over all layers."""
     kept = sum(int(layer.mask.sum()) for layer in layers.values())

@@ -8,7 +8,7 @@ import torch
 from transformers import ProgressCallback
 
 from emmental.files import replacing
-from emmental.layers import LAYER_NUMBER, matrix_type
+from emmental.layers import layer_number, matrix_type, short_type
 from emmental.schedule import Schedule
 
 matplotlib.use("agg")  # files only, no display
@@ -26,6 +26,12 @@ def duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return " ".join([*([f"{hours} h"] if hours else []), *([f"{minutes} min"] if minutes else []), f"{seconds} s"])
+
+
+def file_size(path: Path) -> str:
+    """A file's size for a reader, in decimal units: "1.33 MB"."""
+    size = path.stat().st_size
+    return f"{size / 1e6:.2f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
 class Progress(ProgressCallback):
@@ -53,15 +59,15 @@ class Progress(ProgressCallback):
 def draw_density(bits: dict[str, torch.Tensor], title: str, path: Path) -> None:
     """Layers x matrix types, the remaining weights of each matrix in percent."""
     columns = list(dict.fromkeys(matrix_type(name) for name in bits))
-    layers = sorted({_layer(name) for name in bits})
+    layers = sorted({layer_number(name) for name in bits})
     percent = np.full((len(layers), len(columns)), np.nan)
     for name, matrix in bits.items():
-        percent[layers.index(_layer(name)), columns.index(matrix_type(name))] = 100 * matrix.float().mean().item()
+        percent[layers.index(layer_number(name)), columns.index(matrix_type(name))] = 100 * matrix.float().mean().item()
     figure, axes = plt.subplots(figsize=(1.6 + 1.25 * len(columns), 1.7 + 0.42 * len(layers)), layout="constrained")
     mean = 100 * sum(int(m.sum()) for m in bits.values()) / sum(m.numel() for m in bits.values())
     spread = max(np.nanmax(abs(percent - mean)), 0.1 * mean)  # small differences are to look small
     image = axes.imshow(percent, aspect="auto", cmap="RdYlBu", vmin=mean - spread, vmax=mean + spread)
-    axes.set_xticks(range(len(columns)), [_short(column) for column in columns])
+    axes.set_xticks(range(len(columns)), [short_type(column).replace(".", "\n") for column in columns])
     axes.set_yticks(range(len(layers)), layers)
     axes.set_ylabel("layer")
     axes.set_title(title)
@@ -73,16 +79,6 @@ def draw_density(bits: dict[str, torch.Tensor], title: str, path: Path) -> None:
             )
     figure.colorbar(image, label="remaining weights (%)")
     _save(figure, path)
-
-
-def _layer(name: str) -> int:
-    return int(LAYER_NUMBER.search(name).group())
-
-
-def _short(column: str) -> str:
-    """ "bert.encoder.layer.*.attention.output.dense" to "attention\noutput": what tells the columns apart."""
-    words = [word for word in column.split("*.")[1].split(".") if word not in ("self", "dense")]
-    return "\n".join(words)
 
 
 def draw_curves(
@@ -119,6 +115,18 @@ def draw_curves(
     bottom.legend()
     for axes in (top, middle, bottom):
         axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def draw_densities(rows: list[dict], metric: str, end: tuple[float, float], baseline: float, path: Path) -> None:
+    """The metric of a run's snapshots over their density; the run's own result at ``end`` is marked."""
+    figure, axes = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
+    axes.plot([100 * row["density"] for row in rows], [row[metric] for row in rows], "o-", label="snapshots in passing")
+    axes.plot(100 * end[0], end[1], "*", color="black", markersize=14, label="the run's result")
+    axes.axhline(baseline, color="grey", linestyle="--", label="majority class")
+    axes.set(xlabel="remaining weights (%)", ylabel=metric)
+    axes.grid(alpha=0.3)
+    axes.legend()
     _save(figure, path)
 
 

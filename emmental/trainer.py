@@ -33,9 +33,10 @@ class SMPTrainer(Trainer):
         if args.train_sampling_strategy == "group_by_length":
             self.add_callback(RepeatableOrder(args.seed if args.data_seed is None else args.data_seed))
 
-    def select_masks(self) -> None:
-        """Recompute every layer's mask from its scores for the current step."""
-        density = self.schedule.density(self.state.global_step)
+    def select_masks(self, density: float | None = None) -> None:
+        """Recompute every layer's mask from its scores, by default for the current step's density."""
+        if density is None:
+            density = self.schedule.density(self.state.global_step)
         scores = {name: layer.mask_scores for name, layer in self.masked_layers.items()}
         if self.args.allocation == "soft":
             p = self.args.magnitude_topk_threshold_p
@@ -73,11 +74,15 @@ class SMPTrainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
-        """Trainer's evaluation, and that of the further validation sets where no data set is named."""
-        metrics = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
-        if eval_dataset is None:
-            for name, dataset in self.more_eval_datasets.items():
-                metrics |= super().evaluate(dataset, ignore_keys, f"{metric_key_prefix}_{name}")
+        """Trainer's evaluation, and that of the further validation sets where no data set is named.
+
+        Draws nothing from the random generator: how often one looks does not change the run.
+        """
+        with torch.random.fork_rng():
+            metrics = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
+            if eval_dataset is None:
+                for name, dataset in self.more_eval_datasets.items():
+                    metrics |= super().evaluate(dataset, ignore_keys, f"{metric_key_prefix}_{name}")
         return metrics
 
     def log(self, logs, start_time=None):

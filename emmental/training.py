@@ -12,7 +12,7 @@ import transformers
 from transformers import DataCollatorWithPadding, ProgressCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
-from emmental import checkpoints, masks, report
+from emmental import checkpoints, masks, report, snapshots
 from emmental.arguments import SMPConfig
 from emmental.backbones import Backbone
 from emmental.errors import InputError
@@ -45,6 +45,7 @@ def prune(config: SMPConfig, backbone: Backbone, problem: Problem) -> dict:
     Raises InputError before anything is created where the run cannot be done as asked.
     """
     started = time.monotonic()
+    snapshot_densities(config)
     schedule = plan_schedule(config, len(problem.train), problem.pruning_length)
     word_ids = label_word_ids(backbone.tokenizer, list(problem.label_words.values()))
     info = mask_info(config, backbone, problem)
@@ -82,6 +83,15 @@ def plan_schedule(config: SMPConfig, examples: int, pruning_length: Callable[[in
         )
     config.set_default_intervals(total, steps_per_epoch)
     return Schedule(total, pruning_steps, config.final_threshold, config.final_lambda, config.initial_threshold)
+
+
+def snapshot_densities(config: SMPConfig) -> list[float]:
+    """The densities asked for beside the final one, falling."""
+    return (
+        snapshots.parse_densities(config.snapshot_densities, config.final_threshold)
+        if config.snapshot_densities
+        else []
+    )
 
 
 def mask_info(config: SMPConfig, backbone: Backbone, problem: Problem) -> masks.MaskInfo:
@@ -157,12 +167,21 @@ def build_trainer(config, backbone, problem, schedule, model, info) -> SMPTraine
     def save_mask(path: Path):
         masks.save(masks.Mask(masks.capture(trainer.masked_layers), info), path)
 
+    def take_snapshot(density: float):
+        trainer.select_masks(density)
+        if config.should_save:
+            save_mask(Path(config.output_dir) / f"{snapshots.prefix(density)}.safetensors")
+        trainer.evaluate(metric_key_prefix=snapshots.prefix(density))
+        trainer.select_masks()
+
     shown = [f"eval_{name}_{metric}".replace("__", "_") for name in problem.validation for metric in problem.metrics]
     trainer.remove_callback(ProgressCallback)
     if not config.disable_tqdm:
         trainer.add_callback(report.Progress(schedule, shown))
     trainer.add_callback(checkpoints.BestMask(f"eval_{problem.metrics[0]}", schedule, save_mask))
     trainer.add_callback(checkpoints.Seal())
+    if config.snapshot_densities:
+        trainer.add_callback(snapshots.Snapshots(snapshot_densities(config), schedule.density, take_snapshot))
     return trainer
 
 
@@ -210,6 +229,11 @@ def conclude(trainer: SMPTrainer, problem: Problem, info: masks.MaskInfo, second
         title = f"{problem.task}, {100 * mask.density():.2f} % of {info.base_model} remain"
         report.draw_density(mask.bits, title, output_dir / "density.png")
         report.draw_curves(history, trainer.schedule, metric, best["step"], problem.baseline, output_dir / "curves.png")
+        if trainer.args.snapshot_densities:
+            rows = snapshots.collect(history, snapshot_densities(trainer.args), problem.metrics)
+            snapshots.write_csv(rows, output_dir / "densities.csv")
+            end = trainer.args.final_threshold, results[metric]
+            report.draw_densities(rows, problem.metrics[0], end, problem.baseline, output_dir / "densities.png")
         write_json(output_dir / checkpoints.RESULTS, results)
         checkpoints.finish(output_dir)
         print(report.table(*result_table(results, problem, mask, output_dir)), flush=True)
@@ -232,7 +256,7 @@ def result_table(results: dict, problem: Problem, mask: masks.Mask, output_dir: 
     return f"results of {output_dir}", rows | {
         "majority class": f"{results[f'majority_{metric}']:.4f}",
         "density": f"{results['density']:.4f}  ({kept:,} of {weights:,} weights)",
-        "mask": f"{checkpoints.MASK}, {(output_dir / checkpoints.MASK).stat().st_size / 1e6:.2f} MB",
+        "mask": f"{checkpoints.MASK}, {report.file_size(output_dir / checkpoints.MASK)}",
         "time": report.duration(results["seconds"]),
         "pictures": "density.png, curves.png",
     }

@@ -72,14 +72,6 @@ TASKS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Splits:
-    """Examples as Dataset with columns text, text_pair (for pairs) and labels. MNLI has two validation sets."""
-
-    train: datasets.Dataset
-    validation: dict[str, datasets.Dataset]  # "" is the one that counts, "mm" MNLI's mismatched
-
-
 def with_words(task: SentenceTask, label_map: dict) -> SentenceTask:
     """The task with other label words. Keys are the labels' names or numbers; raises InputError for others."""
     by_number = dict(enumerate(task.labels)) | {str(number): label for number, label in enumerate(task.labels)}
@@ -89,68 +81,84 @@ def with_words(task: SentenceTask, label_map: dict) -> SentenceTask:
     return replace(task, words={label: words[label] for label in task.labels})
 
 
-def load_splits(
-    task: SentenceTask, data_dir: str | None = None, train_file: str | None = None, validation_file: str | None = None
-) -> Splits:
-    """The task's data from an official TSV folder, else from two files, else from the Hub (reviews: from PyPI).
+@dataclass(frozen=True)
+class Source:
+    """Where examples come from: a folder of official TSV files, else files of one's own, else the Hub or PyPI."""
 
-    Raises InputError for missing files, short rows, unknown labels, or files of two kinds.
+    data_dir: str | None = None
+    train_file: str | None = None
+    validation_file: str | None = None
+
+    def check(self) -> None:
+        """Raise InputError where two files are needed to train and there is one, or they are of different kinds."""
+        files = [file for file in (self.train_file, self.validation_file) if file]
+        if self.data_dir or not files:
+            return
+        if len(files) == 1:
+            raise InputError("--train_file and --validation_file go together")
+        if Path(files[0]).suffix != Path(files[1]).suffix:
+            raise InputError(f"{files[0]} and {files[1]} are of different kinds: give two csv, json or jsonl files")
+
+
+def load_train(task: SentenceTask, source: Source) -> datasets.Dataset:
+    """The training examples, with the columns text, text_pair (for pairs) and labels.
+
+    Raises InputError for missing files, short rows and unknown labels.
     """
-    if data_dir:
-        return _from_folder(task, Path(data_dir))
-    if train_file or validation_file:
-        return _from_files(task, train_file, validation_file)
-    if task.name == "reviews":
-        splits = {split: examples(task, rows, (*task.texts, "label")) for split, rows in reviews.read().items()}
-        return Splits(splits["train"], {"": splits["validation"]})
-    return _from_hub(task)
+    return _load(task, source, "train", source.train_file)
 
 
-def _from_folder(task, folder):
+def load_validation(task: SentenceTask, source: Source) -> dict[str, datasets.Dataset]:
+    """The validation examples: "" is the set that counts, "mm" MNLI's mismatched where it exists. Errors as above."""
+    validation = {"": _load(task, source, "validation", source.validation_file)}
+    if task.name == "mnli" and _has_mismatched(task, source):
+        validation["mm"] = _load(task, source, "mm", None)
+    return validation
+
+
+def _has_mismatched(task, source):
+    if source.data_dir:
+        return (_folder(task, source.data_dir) / _official_file(task, "mm")).exists()
+    return not source.validation_file
+
+
+def _load(task: SentenceTask, source: Source, split: str, file: str | None) -> datasets.Dataset:
+    columns = (*task.texts, "label")
+    if source.data_dir:
+        path = _folder(task, source.data_dir) / _official_file(task, split)
+        rows, columns = read_rows(path, list(task.header) or None), task.official
+    elif file:
+        rows = read_rows(Path(file))
+    elif task.name == "reviews":
+        rows = reviews.read()[split]
+    else:
+        rows = _hub_rows(task, split)
+    return examples(task, rows, columns)
+
+
+def _folder(task, data_dir):
+    folder = Path(data_dir)
     if not folder.is_dir():
         raise InputError(f"--data_dir {folder}: no such folder")
     if not task.folder:
         raise InputError(f"{task.name} has no folder of TSV files: leave --data_dir away")
-    if (folder / task.folder).is_dir():
-        folder = folder / task.folder
-    header = list(task.header) or None
-    names = {"": "dev_matched.tsv", "mm": "dev_mismatched.tsv"} if task.name == "mnli" else {"": "dev.tsv"}
-    if not (folder / "train.tsv").is_file():
-        raise InputError(f"{folder}: no train.tsv in it; --data_dir is the {task.folder} folder of GLUE or its parent")
-    read = {
-        key: examples(task, read_rows(folder / name, header), task.official)
-        for key, name in names.items()
-        if key == "" or (folder / name).is_file()
-    }
-    return Splits(examples(task, read_rows(folder / "train.tsv", header), task.official), read)
+    return folder / task.folder if (folder / task.folder).is_dir() else folder
 
 
-def _from_files(task, train_file, validation_file):
-    if not (train_file and validation_file):
-        raise InputError("--train_file and --validation_file go together")
-    if Path(train_file).suffix != Path(validation_file).suffix:
-        raise InputError(
-            f"{train_file} and {validation_file} are of different kinds: give two csv, json or jsonl files"
-        )
-    read = [examples(task, read_rows(Path(file)), (*task.texts, "label")) for file in (train_file, validation_file)]
-    return Splits(read[0], {"": read[1]})
+def _official_file(task, split):
+    if task.name == "mnli":
+        return {"train": "train.tsv", "validation": "dev_matched.tsv", "mm": "dev_mismatched.tsv"}[split]
+    return {"train": "train.tsv", "validation": "dev.tsv"}[split]
 
 
-def _from_hub(task):
+def _hub_rows(task, split):
+    if task.name == "mnli":
+        split = {"train": "train", "validation": "validation_matched", "mm": "validation_mismatched"}[split]
     try:
-        hub = datasets.load_dataset(HUB_DATASET, task.name)
+        rows = datasets.load_dataset(HUB_DATASET, task.name, split=split)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot load {HUB_DATASET}, {task.name} (without the Hub: --data_dir): {error}") from None
-    names = {"": "validation_matched", "mm": "validation_mismatched"} if task.name == "mnli" else {"": "validation"}
-
-    def rows(split):
-        return (Row(f"{HUB_DATASET} {split}, row {number}", row) for number, row in enumerate(hub[split], 1))
-
-    columns = (*task.texts, "label")
-    return Splits(
-        examples(task, rows("train"), columns),
-        {key: examples(task, rows(name), columns) for key, name in names.items()},
-    )
+    return (Row(f"{HUB_DATASET}, {task.name}, {split}, row {number}", row) for number, row in enumerate(rows, 1))
 
 
 def examples(task: SentenceTask, rows: Iterable[Row], columns: tuple[str, ...]) -> datasets.Dataset:
@@ -219,13 +227,16 @@ def score(task: SentenceTask, predictions: np.ndarray, labels: np.ndarray) -> di
     return {name: float(METRICS[name](labels, predictions)) for name in task.metrics}
 
 
+def answers(task: SentenceTask, logits: np.ndarray) -> np.ndarray:
+    """Predicted class numbers, or values for regression, [examples] of logits [examples, words]."""
+    return logits[:, 0] if task.is_regression else logits.argmax(axis=1)
+
+
 def compute_metrics(task: SentenceTask):
     """The task's metrics as a function of logits [examples, words] and labels, as Trainer wants it."""
 
     def compute(prediction) -> dict[str, float]:
-        logits = prediction.predictions
-        answers = logits[:, 0] if task.is_regression else logits.argmax(axis=1)
-        return score(task, answers, prediction.label_ids)
+        return score(task, answers(task, prediction.predictions), prediction.label_ids)
 
     return compute
 
