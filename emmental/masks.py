@@ -1,21 +1,14 @@
-"""The product: a mask over a named frozen backbone. Its file, its checks, and putting it on a model."""
+"""The product: a mask over a named frozen backbone. What it says of itself, its file, its checks, putting it on."""
 
-import hashlib
-import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-import safetensors
 import torch
-from safetensors.numpy import save_file
 
 from emmental.errors import InputError
-from emmental.files import replacing
+from emmental.formats import compact, packed, reference
 from emmental.layers import MaskedLinear
-
-FORMAT = "smp-mask"
-FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -53,54 +46,102 @@ def capture(layers: dict[str, MaskedLinear]) -> dict[str, torch.Tensor]:
 
 def apply(bits: dict[str, torch.Tensor], layers: dict[str, MaskedLinear]) -> None:
     """Set the layers' masks. Raises InputError where names or shapes differ."""
+    check_matrices(bits, layers)
+    for name, layer in layers.items():
+        layer.mask = bits[name].to(layer.mask.device)
+
+
+def check_matrices(bits: dict[str, torch.Tensor], layers: dict[str, MaskedLinear]) -> None:
+    """Raise InputError where a mask's matrices have other names or shapes than the layers."""
     for name in sorted(bits.keys() ^ layers.keys()):
         raise InputError(f"mask and backbone do not have the same matrices: {name} is only in one of them")
     for name, layer in layers.items():
         if bits[name].shape != layer.mask.shape:
             raise InputError(f"{name}: the mask is {tuple(bits[name].shape)}, the backbone's {tuple(layer.mask.shape)}")
-        layer.mask = bits[name].to(layer.mask.device)
+
+
+def check_backbone(info: MaskInfo, weights_sha256: str, head_sha256: str, force: bool = False) -> None:
+    """Raise InputError where a mask was trained on another backbone than the one with these hashes, unless forced."""
+    if force:
+        return
+    if info.weights_sha256 != weights_sha256:
+        raise InputError(
+            f"the mask was trained on {_base(info)}, whose encoder weights (sha256 {info.weights_sha256[:12]}…) are "
+            f"not this backbone's ({weights_sha256[:12]}…): load that backbone, or force it"
+        )
+    if info.head_sha256 != head_sha256:
+        raise InputError(
+            f"the mask was trained on {_base(info)} with another masked-LM head (sha256 {info.head_sha256[:12]}…) than "
+            f"this backbone's ({head_sha256[:12]}…). A checkpoint without a head gets a random one, which other "
+            f"versions of the libraries may draw differently: use those that trained the mask, or force it"
+        )
+
+
+def entropy_bound(bits: dict[str, torch.Tensor]) -> float:
+    """Bytes that independent bits of each matrix's measured density need: no coder of them does better."""
+    return sum(m.numel() * _entropy(int(m.sum()) / m.numel()) for m in bits.values()) / 8
 
 
 def save(mask: Mask, path: Path) -> None:
-    """Write ``mask.safetensors``: each matrix as packed bits (row-major, first bit highest), the rest as metadata."""
-    packed = {name: np.packbits(matrix.numpy().reshape(-1)) for name, matrix in mask.bits.items()}
-    metadata = {
-        "format": FORMAT,
-        "format_version": str(FORMAT_VERSION),
-        "shapes": json.dumps({name: list(matrix.shape) for name, matrix in mask.bits.items()}),
-        "bits_sha256": bits_sha256(packed),
-        "info": json.dumps(asdict(mask.info)),
-    }
-    with replacing(Path(path)) as temporary:
-        save_file(packed, temporary, metadata)
+    """Write a mask as its path's suffix says.
+
+    ``.safetensors``: one bit per weight. ``.smp``: entropy coded, smaller, slower. ``.npy``: the file of the paper's
+    own code, without the info. Raises InputError for another suffix.
+    """
+    path = Path(path)
+    bits = {name: matrix.numpy() for name, matrix in mask.bits.items()}
+    if path.suffix == ".safetensors":
+        packed.write(path, bits, asdict(mask.info))
+    elif path.suffix == ".smp":
+        compact.write(path, bits, asdict(mask.info))
+    elif path.suffix == ".npy":
+        reference.write(path, bits)
+    else:
+        raise _unknown(path)
 
 
-def load(path: Path) -> Mask:
-    """Read and check a mask file. Raises InputError where it is missing, damaged or of another kind."""
+def load(path: Path, shapes: dict[str, tuple[int, int]] | None = None, info: MaskInfo | None = None) -> Mask:
+    """Read and check a mask file, its encoding told by the suffix.
+
+    shapes (the backbone's matrices, (out, in) by name) and info are what a ``.npy`` does not hold: needed for it,
+    ignored for the others. Raises InputError where the file is missing, damaged or of another kind.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        bits, content = packed.read(path)
+    elif path.suffix == ".smp":
+        bits, content = compact.read(path)
+    elif path.suffix != ".npy":
+        raise _unknown(path)
+    elif shapes is None or info is None:
+        raise InputError(f"{path}: a .npy mask does not name its matrices: it can only be read along with a backbone")
+    else:
+        bits, content = reference.read(path, shapes), asdict(info)
+    return Mask({name: torch.from_numpy(matrix) for name, matrix in bits.items()}, _info(content, path))
+
+
+def _info(content, path: Path) -> MaskInfo:
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            packed = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, safetensors.SafetensorError) as error:
-        raise InputError(f"{path}: not a readable mask file: {error}") from None
-    if metadata.get("format") != FORMAT:
-        raise InputError(f"{path}: a safetensors file, but not one with a mask in it")
-    if metadata["format_version"] != str(FORMAT_VERSION):
-        raise InputError(f"{path}: format version {metadata['format_version']}, this program reads {FORMAT_VERSION}")
-    if bits_sha256(packed) != metadata["bits_sha256"]:
-        raise InputError(f"{path}: the bits do not match their checksum, the file is damaged")
-    shapes = json.loads(metadata["shapes"])
-    bits = {
-        name: torch.from_numpy(np.unpackbits(packed[name], count=rows * columns).astype(bool)).view(rows, columns)
-        for name, (rows, columns) in shapes.items()
-    }
-    return Mask(bits, MaskInfo(**json.loads(metadata["info"])))
+        info = MaskInfo(**content)
+    except TypeError as error:
+        raise InputError(f"{path}: what it says of the mask cannot be read: {error}") from None
+    for field, value in asdict(info).items():
+        if field == "label_words":
+            right = isinstance(value, dict) and all(isinstance(word, str) for word in value.values())
+        else:
+            right = isinstance(value, float | int if field in ("density", "p") else str)
+        if not right:
+            raise InputError(f"{path}: the mask's {field} cannot be {value!r}")
+    return info
 
 
-def bits_sha256(packed: dict[str, np.ndarray]) -> str:
-    """Checksum of packed bits, names included, whatever their order."""
-    digest = hashlib.sha256()
-    for name in sorted(packed):
-        digest.update(name.encode())
-        digest.update(packed[name])
-    return digest.hexdigest()
+def _unknown(path: Path) -> InputError:
+    return InputError(f"{path}: a mask file ends in .safetensors, .smp (compact) or .npy (of the paper's own code)")
+
+
+def _base(info: MaskInfo) -> str:
+    return f"{info.base_model} {info.base_revision}".strip()
+
+
+def _entropy(density: float) -> float:
+    return -sum(share * math.log2(share) for share in (density, 1 - density) if share)

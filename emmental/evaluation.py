@@ -1,0 +1,114 @@
+"""Scoring a mask: an output folder of run.sh, a mask file, or a published mask by its name."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from emmental import checkpoints, masks, published, report
+from emmental.backbones import Backbone, load_backbone
+from emmental.errors import InputError
+from emmental.inference import feature_logits, load_pruned
+from emmental.layers import encoder_linears
+from emmental.tasks import glue
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is to be scored. ``known`` is set for a published mask, whose file says nothing of itself."""
+
+    path: Path
+    known: published.Published | None = None
+
+
+def find(what: str, base_url: str = published.RELEASE, sha256: str | None = None) -> Subject:
+    """The mask that ``what`` means: a folder, a file, or a published name, which is downloaded.
+
+    Raises InputError where it is none of these.
+    """
+    path = Path(what)
+    if path.is_dir():
+        if not (path / checkpoints.MASK).exists():
+            raise InputError(f"{path}: no {checkpoints.MASK} in it, so not the folder of a finished run")
+        return Subject(path / checkpoints.MASK)
+    if path.exists():
+        return Subject(path)
+    if what not in published.PUBLISHED:
+        raise InputError(
+            f"{what}: neither a folder, nor a mask file, nor a published mask ({', '.join(published.PUBLISHED)})"
+        )
+    return Subject(published.fetch(what, base_url, sha256), published.PUBLISHED[what])
+
+
+def read_mask(path: Path, backbone: str | None = None, task: str | None = None) -> masks.Mask:
+    """Read a mask file. A .npy says nothing of itself: its backbone and task are taken at the caller's word."""
+    if path.suffix != ".npy":
+        return masks.load(path)
+    if not (backbone and task):
+        raise InputError(
+            f"{path}: a .npy mask names neither its backbone nor its task: give --backbone and --task_name"
+        )
+    loaded = load_backbone(backbone)
+    shapes = {name: tuple(linear.weight.shape) for name, linear in encoder_linears(loaded.model).items()}
+    info = masks.MaskInfo(
+        base_model=loaded.name,
+        base_revision=loaded.revision,
+        weights_sha256=loaded.weights_sha256(),
+        head_sha256=loaded.head_sha256(),
+        task=task,
+        label_words=_task(task).words,
+        density=0.0,
+        method="topK",
+        allocation="unknown",
+        p=0.0,
+    )
+    mask = masks.load(path, shapes, info)
+    return replace(mask, info=replace(info, density=round(mask.density(), 4)))
+
+
+def read_subject(subject: Subject, backbone: str | None = None, task: str | None = None) -> masks.Mask:
+    """The subject's mask; of a published one everything is known, for MNLI the scrambled label words, too."""
+    if not subject.known:
+        return read_mask(subject.path, backbone, task)
+    mask = read_mask(subject.path, backbone or published.BACKBONE, subject.known.task)
+    info = replace(mask.info, density=subject.known.density, allocation=published.ALLOCATION, p=published.P)
+    if subject.known.task == "mnli":
+        info = replace(info, label_words=published.MNLI_LABEL_WORDS)
+    return replace(mask, info=info)
+
+
+def score(
+    mask: masks.Mask, source: glue.Source, backbone: Backbone | str | None, max_length: int, force: bool = False
+) -> dict[str, float]:
+    """The task's metrics on each validation set, named as in all_results.json without ``eval_``."""
+    task = glue.with_words(_task(mask.info.task), mask.info.label_words)
+    validation = glue.load_validation(task, source)
+    mask = replace(mask, info=replace(mask.info, label_words=task.words))  # logits in the order of the data's labels
+    pruned = load_pruned(mask, backbone, force)
+    measured = {}
+    for name, split in validation.items():
+        features = glue.tokenized(split, pruned.tokenizer, max_length)
+        logits = feature_logits(pruned.model, pruned.tokenizer, features)
+        metrics = glue.score(task, glue.answers(task, logits), features["labels"][:])
+        measured |= {f"{name}_{metric}".removeprefix("_"): value for metric, value in metrics.items()}
+    return measured
+
+
+def show(subject: Subject, mask: masks.Mask, measured: dict[str, float]) -> str:
+    """The table of measured and, where there are any, published figures."""
+    figures = subject.known.figures if subject.known else {}
+    rows = {
+        metric: f"{value:.4f}" + (f"  (published: {figures[metric] / 100:.3f})" if metric in figures else "")
+        for metric, value in measured.items()
+    }
+    rows |= {
+        "label words": ", ".join(f"{label}={word}" for label, word in mask.info.label_words.items()),
+        "density": f"{mask.density():.4f}",
+        "mask": f"{subject.path}, {report.file_size(subject.path)}",
+        "backbone": mask.info.base_model,
+    }
+    return report.table(f"{mask.info.task} on its validation set", rows)
+
+
+def _task(name: str) -> glue.SentenceTask:
+    if name not in glue.TASKS:
+        raise InputError(f"no task {name!r}: masks can be scored for {', '.join(glue.TASKS)}")
+    return glue.TASKS[name]

@@ -1,0 +1,121 @@
+"""Pruned models that answer: one mask folded into its backbone, or one backbone that switches between many masks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
+
+from emmental import masks
+from emmental.backbones import Backbone, load_backbone
+from emmental.heads import SequenceClassifier, label_word_ids
+from emmental.layers import fold_out, swap_in
+
+BATCH = 64
+
+
+@dataclass
+class Pruned:
+    """A sentence classifier ready to predict."""
+
+    model: SequenceClassifier
+    tokenizer: PreTrainedTokenizerBase
+    info: masks.MaskInfo
+
+    @property
+    def labels(self) -> list[str]:
+        """In the order of the logits."""
+        return list(self.info.label_words)
+
+    def logits(self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int = 128) -> np.ndarray:
+        """Logits float32 [texts, labels] of texts, or of pairs of texts."""
+        features = self.tokenizer(*([texts, pairs] if pairs else [texts]), truncation=True, max_length=max_length)
+        return feature_logits(self.model, self.tokenizer, features)
+
+    def probabilities(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int = 128
+    ) -> np.ndarray:
+        """Probabilities float32 [texts, labels]; for a regression task the predicted value [texts, 1]."""
+        logits = torch.from_numpy(self.logits(texts, pairs, max_length))
+        return (logits if len(self.labels) == 1 else logits.softmax(-1)).numpy()
+
+
+@torch.inference_mode()
+def feature_logits(model: SequenceClassifier, tokenizer: PreTrainedTokenizerBase, features) -> np.ndarray:
+    """Logits float32 [examples, labels] of tokenised examples: a mapping from the model's inputs to lists."""
+    pad = DataCollatorWithPadding(tokenizer)
+    inputs = [name for name in tokenizer.model_input_names if name in features]
+    count = len(features["input_ids"])
+    columns = {name: features[name][:] for name in inputs}
+    batches = (
+        pad([{name: columns[name][row] for name in inputs} for row in range(first, min(first + BATCH, count))])
+        for first in range(0, count, BATCH)
+    )
+    return torch.cat([model(**batch)["logits"] for batch in batches]).numpy()
+
+
+def load_pruned(mask: masks.Mask | str | Path, backbone: Backbone | str | None = None, force: bool = False) -> Pruned:
+    """A mask on its backbone, folded in: inference costs what the dense model costs.
+
+    mask: a mask or its file. backbone: loaded or by name; by default the one that the mask names. A loaded one is
+    used up. Raises InputError where the backbone's weights are not those that the mask was trained on, unless forced.
+    """
+    if not isinstance(mask, masks.Mask):
+        mask = masks.load(mask)
+    if not isinstance(backbone, Backbone):
+        backbone = load_backbone(backbone or mask.info.base_model, mask.info.base_revision if not backbone else None)
+    masks.check_backbone(mask.info, backbone.weights_sha256(), backbone.head_sha256(), force)
+    fold(mask, backbone)
+    return Pruned(_classifier(backbone, mask.info), backbone.tokenizer, mask.info)
+
+
+def fold(mask: masks.Mask, backbone: Backbone) -> None:
+    """Multiply the mask into the backbone's weights for good."""
+    masks.apply(mask.bits, swap_in(backbone.model))
+    fold_out(backbone.model)
+
+
+class MaskedBackbone:
+    """One set of frozen weights, many tasks: masks stay in memory as packed bits and are switched by name.
+
+    The weights themselves never change; the active mask is multiplied in anew in every forward pass.
+    """
+
+    def __init__(self, backbone: Backbone | str):
+        self.backbone = backbone if isinstance(backbone, Backbone) else load_backbone(backbone)
+        self._hashes = self.backbone.weights_sha256(), self.backbone.head_sha256()
+        self._decoder = self.backbone.model.get_output_embeddings()
+        self._layers = swap_in(self.backbone.model)
+        for layer in self._layers.values():
+            del layer.mask_scores  # nothing is trained here: no memory for scores
+            layer.register_parameter("mask_scores", None)
+        self._tasks: dict[str, tuple[dict[str, np.ndarray], masks.MaskInfo]] = {}
+
+    def add(self, name: str, mask: masks.Mask | str | Path, force: bool = False) -> None:
+        """Keep a mask, or that of a file, under a name. Raises InputError where it is of another backbone."""
+        if not isinstance(mask, masks.Mask):
+            mask = masks.load(mask)
+        masks.check_backbone(mask.info, *self._hashes, force)
+        masks.check_matrices(mask.bits, self._layers)
+        self._tasks[name] = {matrix: np.packbits(bits) for matrix, bits in mask.bits.items()}, mask.info
+
+    def names(self) -> list[str]:
+        """The tasks that can be activated, in the order they were added."""
+        return list(self._tasks)
+
+    def activate(self, name: str) -> Pruned:
+        """Switch to a task. What an earlier call returned must not be used any more."""
+        packed, info = self._tasks[name]
+        for matrix, layer in self._layers.items():
+            bits = np.unpackbits(packed[matrix], count=layer.mask.numel()).view(bool)
+            layer.mask = torch.from_numpy(bits).view_as(layer.mask)
+        self.backbone.model.set_output_embeddings(self._decoder)
+        return Pruned(_classifier(self.backbone, info), self.backbone.tokenizer, info)
+
+
+def _classifier(backbone: Backbone, info: masks.MaskInfo) -> SequenceClassifier:
+    return SequenceClassifier(
+        backbone.model, label_word_ids(backbone.tokenizer, list(info.label_words.values()))
+    ).eval()

@@ -1,0 +1,43 @@
+"""What several test files need: a tiny backbone, a few examples, and the project's commands. No network."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import save_tiny_bert, tiny_config, write_reviews
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory) -> Path:
+    """Folder of a 2-layer BERT of width 16 (12 matrices, 4,096 weights) with dropout."""
+    return save_tiny_bert(tmp_path_factory.mktemp("models") / "tiny-bert", tiny_config())
+
+
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory) -> dict[str, Path]:
+    """csv files: 40 examples to train, 12 to validate."""
+    folder = tmp_path_factory.mktemp("data")
+    return {
+        "train": write_reviews(folder / "train.csv", 40),
+        "validation": write_reviews(folder / "dev.csv", 12, seed=1),
+    }
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Run a command of the project in an empty folder: command("bash", "run.sh", …, MODEL=…) -> CompletedProcess."""
+
+    def run(*arguments, **variables):
+        return subprocess.run(
+            command_line(arguments),
+            cwd=tmp_path,
+            env=environment(variables),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run

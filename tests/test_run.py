@@ -1,0 +1,288 @@
+"""The commands themselves on tiny models: run.sh's tags, whole runs, kill and resume, bad input."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import masked_run_glue
+from emmental import masks
+from emmental.backbones import load_backbone
+from emmental.heads import SequenceClassifier, label_word_ids
+from emmental.layers import swap_in
+from tests.tiny import ROOT, command_line, environment, run_command, save_tiny_bert, tiny_config, write_reviews
+
+RUN = ("bash", "run.sh", "sst2_0.25_mag")
+
+
+def data_flags(reviews):
+    return ("--train_file", reviews["train"], "--validation_file", reviews["validation"])
+
+
+def short_run(tiny_bert, reviews, *flags):
+    """The launcher with 3 epochs of 5 steps, evaluated and saved every 3 steps."""
+    return (*RUN, *data_flags(reviews), "--eval_steps", "3", "--logging_steps", "1", *flags), {
+        "MODEL": str(tiny_bert),
+        "EPOCHS": "3",
+        "BATCH_SIZE": "8",
+        "LR": "5e-2",
+        "LAMBDA": "10",
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, tiny_bert, reviews):
+    """A finished run: its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("finished")
+    arguments, variables = short_run(tiny_bert, reviews)
+    run = run_command(arguments, variables, folder)
+    assert run.returncode == 0, run.stderr
+    return folder / "models" / "sst2_0.25_mag", run
+
+
+def test_files_of_a_run(finished):
+    output_dir, _ = finished
+    files = {path.name for path in output_dir.iterdir()}
+    assert files == {"mask.safetensors", "all_results.json", "settings.json", "density.png", "curves.png", "runs"}
+    results = json.loads((output_dir / "all_results.json").read_text())
+    assert not any(isinstance(value, dict | list) for value in results.values())
+    assert results["task"] == "sst2"
+    assert results["final_threshold"] == 0.25
+    assert results["density"] == pytest.approx(0.25, abs=12 / 4096)
+    assert results["global_step"] == 15
+    assert results["best_step"] > results["pruning_steps"] == 8
+    assert 0 <= results["eval_accuracy"] <= 1
+    assert results["majority_eval_accuracy"] == 0.5
+    for picture in ("density.png", "curves.png"):
+        assert (output_dir / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_a_run_prints(finished):
+    _, run = finished
+    for line in (
+        r"sst2 with SMP-S \(soft, p = 1\)",
+        r"masked +12 matrices, 4,096 weights",
+        r"label words +0=terrible, 1=great",
+        r"data +40 examples to train, 12 to validate",
+        r"steps +T = 15 of 8 examples, N = 8 of them prune",
+        r"regulariser +lambda 10",
+        r"device +cpu, fp32, 1 process, seed 42",
+        r"step +12 +density 0\.2500 +accuracy \d\.\d{4}",
+        r"accuracy +\d\.\d{4} +\(best of 3 evaluations at this density, step \d+",
+        r"majority class +0\.5000",
+        r"density +0\.2\d{3} +\(1,0\d\d of 4,096 weights\)",
+    ):
+        assert re.search(line, run.stdout), line
+    assert re.search(r"15/15 .*density=0\.250, loss=\d", run.stderr)
+    assert "deprecat" not in run.stderr.lower()
+
+
+def test_tensorboard_curves(finished):
+    output_dir, _ = finished
+    (events,) = output_dir.glob("runs/*")
+    curves = EventAccumulator(str(events)).Reload()
+    names = set(curves.Tags()["scalars"])
+    wanted = {"train/loss", "train/regulariser", "train/density", "train/lambda", "eval/accuracy"}
+    assert wanted <= names
+    assert len([name for name in names if name.startswith("train/density/bert.encoder.layer.")]) == 12
+    assert [event.step for event in curves.Scalars("eval/accuracy")][:5] == [3, 6, 9, 12, 15]
+
+
+def test_the_mask_on_a_fresh_backbone_gives_the_run_s_metric(finished, tiny_bert, reviews):
+    output_dir, _ = finished
+    mask = masks.load(output_dir / "mask.safetensors")
+    backbone = load_backbone(str(tiny_bert))
+    assert mask.info.weights_sha256 == backbone.weights_sha256()
+    layers = swap_in(backbone.model)
+    masks.apply(mask.bits, layers)
+    word_ids = label_word_ids(backbone.tokenizer, list(mask.info.label_words.values()))
+    model = SequenceClassifier(backbone.model, word_ids).eval()
+    lines = [line.rsplit(",", 1) for line in reviews["validation"].read_text().splitlines()[1:]]
+    inputs = backbone.tokenizer([text for text, _ in lines], padding=True, return_tensors="pt")
+    right = model(**inputs)["logits"].argmax(-1) == torch.tensor([int(label) for _, label in lines])
+    results = json.loads((output_dir / "all_results.json").read_text())
+    assert right.float().mean().item() == pytest.approx(results["eval_accuracy"])
+
+
+def test_a_finished_run_is_not_overwritten(finished, tiny_bert, reviews, command):
+    output_dir, _ = finished
+    before = (output_dir / "all_results.json").read_bytes()
+    arguments, variables = short_run(tiny_bert, reviews)
+    again = command(*arguments, **variables, OUTPUT_DIR=str(output_dir))
+    assert again.returncode == 2
+    assert "holds a finished run" in again.stderr
+    assert (output_dir / "all_results.json").read_bytes() == before
+
+
+def kill_during_evaluation(arguments, variables, folder, step):
+    """Start the command and kill it when it shows the evaluation of this step: its checkpoint may be half written."""
+    process = subprocess.Popen(
+        command_line(arguments), cwd=folder, env=environment(variables), stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    seen = any(re.match(rf"step +{step} ", line) for line in process.stdout)
+    process.kill()
+    process.wait()
+    return seen
+
+
+@pytest.mark.parametrize("strategy", ["group_by_length", "random"])
+def test_killed_and_resumed_equals_undisturbed(finished, tiny_bert, reviews, tmp_path, command, strategy):
+    arguments, variables = short_run(tiny_bert, reviews, "--train_sampling_strategy", strategy)
+    variables["PYTHONUNBUFFERED"] = "1"
+    for step in (6, 9):  # in the second epoch before, and after the density has reached its end
+        assert kill_during_evaluation(arguments, variables, tmp_path, step)
+    folder = tmp_path / "models" / "sst2_0.25_mag"
+    assert not (folder / "all_results.json").exists()
+    resumed = command(*arguments, **variables)
+    assert resumed.returncode == 0, resumed.stderr
+    assert re.search(r"resumes +checkpoint-\d", resumed.stdout)
+    undisturbed = finished[0]
+    if strategy == "random":
+        whole = command(*arguments, **variables, OUTPUT_DIR="whole")
+        assert whole.returncode == 0
+        undisturbed = tmp_path / "whole"
+    assert (folder / "mask.safetensors").read_bytes() == (undisturbed / "mask.safetensors").read_bytes()
+    results = [json.loads((path / "all_results.json").read_text()) for path in (folder, undisturbed)]
+    assert results[0]["best_step"] == results[1]["best_step"]
+    assert results[0]["eval_loss"] == results[1]["eval_loss"]
+
+
+def test_killed_after_the_last_step(tiny_bert, reviews, tmp_path, command):
+    arguments, variables = short_run(tiny_bert, reviews)
+    whole = command(*arguments, **variables, OUTPUT_DIR="whole")
+    assert whole.returncode == 0
+    assert kill_during_evaluation(arguments, variables | {"PYTHONUNBUFFERED": "1"}, tmp_path, 15)
+    assert command(*arguments, **variables).returncode == 0
+    resumed = (tmp_path / "models" / "sst2_0.25_mag" / "mask.safetensors").read_bytes()
+    assert resumed == (tmp_path / "whole" / "mask.safetensors").read_bytes()
+
+
+def test_an_unfinished_run_is_only_resumed_with_its_settings(tiny_bert, reviews, tmp_path, command):
+    arguments, variables = short_run(tiny_bert, reviews)
+    variables["PYTHONUNBUFFERED"] = "1"
+    assert kill_during_evaluation(arguments, variables, tmp_path, 6)
+    other = command(*arguments, **variables | {"LR": "1e-2"})
+    assert other.returncode == 2
+    assert "mask_scores_learning_rate was 0.05, is 0.01" in other.stderr
+    anew = command(*arguments, "--overwrite_output_dir", **variables | {"LR": "1e-2"})
+    assert anew.returncode == 0
+    assert "resumes" not in anew.stdout
+
+
+def test_both_validation_sets_of_mnli(tiny_bert, tmp_path, command):
+    header = "sentence1\tsentence2\tgold_label"
+    rows = [f"good film\tbad plot\t{label}" for label in ("entailment", "neutral", "contradiction")]
+    (tmp_path / "MNLI").mkdir()
+    for name, lines in (("train", rows * 4), ("dev_matched", rows), ("dev_mismatched", rows * 2)):
+        (tmp_path / "MNLI" / f"{name}.tsv").write_text("\n".join([header, *lines]) + "\n")
+    run = command("bash", "run.sh", "mnli_0.50", "--max_steps", "4", MODEL=str(tiny_bert), DATA_DIR=".")
+    assert run.returncode == 0, run.stderr
+    assert "3 + 6 mm to validate" in run.stdout
+    results = json.loads((tmp_path / "models" / "mnli_0.50" / "all_results.json").read_text())
+    assert {"eval_accuracy", "eval_mm_accuracy"} <= results.keys()
+    assert results["allocation"] == "local"
+
+
+@pytest.mark.parametrize(
+    ("tag", "message"),
+    [
+        ("", "'' is not a tag"),
+        ("mnli", "'mnli' is not a tag"),
+        ("qpp_0.10", "no task 'qpp'; there are mnli qnli qqp sst2"),
+        ("mnli_10", "density 10 must lie above 0 and be at most 1"),
+        ("mnli_0", "density 0 must lie above 0"),
+        ("mnli_0.00", "density 0.00 must lie above 0"),
+        ("mnli_1.5", "density 1.5 must lie above 0"),
+        ("mnli_0.03_dk", "not a tag"),
+        ("mnli_0.03_mag_mag", "not a tag"),
+        ("mnli_0.03_mag_kd", "not a tag"),
+        ("mnli_0.03_kd", "distillation is not available yet"),
+        ("mnli_0.03_roberta", "RoBERTa's recipe is not available yet"),
+    ],
+)
+def test_bad_tags(command, tmp_path, tag, message):
+    run = command("bash", "run.sh", tag)
+    assert run.returncode == 2
+    assert message in run.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def broken_models(tmp_path_factory, tiny_bert):
+    folder = tmp_path_factory.mktemp("broken")
+    for name in ("without weights", "half"):
+        shutil.copytree(tiny_bert, folder / name)
+    (folder / "without weights" / "model.safetensors").unlink()
+    config = json.loads((folder / "half" / "config.json").read_text()) | {"num_hidden_layers": 3}
+    (folder / "half" / "config.json").write_text(json.dumps(config))
+    save_tiny_bert(folder / "no layers", tiny_config(num_hidden_layers=0))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("model", "flags", "message"),
+    [
+        ("nowhere", (), "cannot load the backbone 'nowhere'"),
+        ("without weights", (), r"cannot load the backbone '.*without weights'"),
+        ("half", (), r"lacks 16 of its encoder's weights, first bert\.encoder\.layer\.2"),
+        ("no layers", (), "has no linear layers to mask"),
+        ("tiny", ("--final_threshold", "1.5"), r"--final_threshold 1\.5: a density lies above 0"),
+        ("tiny", ("--final_threshold", "nan"), "--final_threshold nan: a density lies above 0"),
+        ("tiny", ("--warmup_threshold_step", "10"), r"10 pruning steps .* do not fit into a run of 10 steps"),
+        ("tiny", ("--warmup_threshold_step", "0"), r"0 pruning steps .* do not fit"),
+        ("tiny", ("--max_steps", "1"), "1 training steps leave no room for pruning"),
+        ("tiny", ("--final_lambda", "-1"), r"--final_lambda -1\.0: the regulariser's weight is 0 or more"),
+        ("tiny", ("--magnitude_topk_threshold_p", "0"), r"--magnitude_topk_threshold_p 0\.0: p is above 0"),
+        ("tiny", ("--label_map", "{0: 'unbelievable', 1: 'good'}"), r"is 3 tokens \(un ##believ ##able\)"),
+        ("tiny", ("--teacher_model_name_or_path", "x"), "distillation is not available yet"),
+        ("tiny", ("--train_file", "nowhere.csv"), r"nowhere\.csv: no such file"),
+        ("tiny", ("--data_dir", "nowhere"), "--data_dir nowhere: no such folder"),
+    ],
+)  # fmt: skip
+def test_bad_input(monkeypatch, capsys, tmp_path, tiny_bert, broken_models, reviews, model, flags, message):
+    path = tiny_bert if model == "tiny" else broken_models / model if (broken_models / model).exists() else model
+    arguments = ("--task_name", "sst2", *data_flags(reviews), "--output_dir", "out", "--max_steps", "10")
+    arguments = map(str, (*arguments, "--model_name_or_path", path, *flags))
+    monkeypatch.setattr(sys, "argv", ["masked_run_glue.py", *arguments])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        masked_run_glue.main()
+    printed = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert re.search(message, printed), printed
+    assert printed.count("error:") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_shows_all_flags(command):
+    run = command("python", "masked_run_glue.py", "--help")
+    assert run.returncode == 0
+    for flag in (
+        "mask_scores_learning_rate initial_threshold final_threshold warmup_threshold_step pruning_method mask_init "
+        "mask_scale regularization final_lambda freeze_bert magnitude_topk_threshold magnitude_topk_threshold_p "
+        "label_map teacher_model_name_or_path temperature alpha_distil alpha_ce gradient_accumulation_steps"
+    ).split():
+        assert f"--{flag} " in run.stdout, flag
+
+
+def test_every_variable_of_the_launcher_is_explained():
+    lines = [line for line in (ROOT / "run.sh").read_text().splitlines() if re.match(r"[A-Z_]+=\$\{", line)]
+    assert " ".join(line.split("=")[0] for line in lines) == (
+        "MODEL TEACHER DATA_DIR OUTPUT_DIR EPOCHS BATCH_SIZE MAX_LENGTH LR LAMBDA PRUNING_STEPS SEED NPROC REPORT_TO"
+    )
+    assert all(re.search(r"\}\s+# \w+", line) for line in lines)
+
+
+def test_same_command_same_mask(tiny_bert, command, tmp_path, finished):
+    write_reviews(tmp_path / "train.csv", 40)
+    write_reviews(tmp_path / "dev.csv", 12, seed=1)
+    arguments, variables = short_run(tiny_bert, {"train": "train.csv", "validation": "dev.csv"})
+    assert command(*arguments, **variables).returncode == 0
+    again = (tmp_path / "models" / "sst2_0.25_mag" / "mask.safetensors").read_bytes()
+    assert again == (finished[0] / "mask.safetensors").read_bytes()
