@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import save_tiny_bert, tiny_config, write_reviews
+from tests.tiny import run_command, save_tiny_bert, tiny_config, write_reviews
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -31,13 +31,6 @@ def command(tmp_path):
     """Run a command of the project in an empty folder: command("bash", "run.sh", …, MODEL=…) -> CompletedProcess."""
 
     def run(*arguments, **variables):
-        return subprocess.run(
-            command_line(arguments),
-            cwd=tmp_path,
-            env=environment(variables),
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        return run_command(arguments, variables, tmp_path)
 
     return run
