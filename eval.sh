@@ -5,7 +5,7 @@
 #     bash eval.sh mask.safetensors              # a mask file: .safetensors, .smp or .npy
 #     bash eval.sh mnli_0.50_kd_mag              # a published mask, downloaded on first use
 #
-# Published: {mnli,qqp,squad}_{0.50,0.10,0.03}_kd_mag. What stands after goes to python -m emmental eval --help.
+# Published: {mnli,qqp}_{0.50,0.10,0.03}_kd_mag. What stands after goes to python -m emmental eval --help.
 set -euo pipefail
 
 MODEL=${MODEL:-}                        # backbone: folder, Hub name or minilm (default: the one that the mask names)

@@ -35,7 +35,9 @@ def find(what: str, base_url: str = published.RELEASE, sha256: str | None = None
         raise InputError(
             f"{what}: neither a folder, nor a mask file, nor a published mask ({', '.join(published.PUBLISHED)})"
         )
-    return Subject(published.fetch(what, base_url, sha256), published.PUBLISHED[what])
+    known = published.PUBLISHED[what]
+    _task(known.task)  # before anything is downloaded
+    return Subject(published.fetch(what, base_url, sha256), known)
 
 
 def read_mask(path: Path, backbone: str | None = None, task: str | None = None) -> masks.Mask:

@@ -1,14 +1,18 @@
 """python -m emmental VERB and eval.sh: what they print, and what they say of bad input."""
 
+import io
 import json
 import re
+import zipfile
 
 import numpy as np
 import pytest
+from transformers import BertConfig
 
-from emmental import masks
+from emmental import evaluation, masks, published
 from emmental.__main__ import build_parser, main
-from tests.tiny import random_mask
+from tests import loopback
+from tests.tiny import WORDS, random_mask, save_tiny_bert
 
 
 @pytest.fixture
@@ -110,6 +114,7 @@ def test_push_dry_run_shows_the_card(emmental, mask_file):
         (("fold", "{mask}", "{folder}"), "exists: name a new folder"),
         (("eval", "nothing_0.50"), "neither a folder, nor a mask file, nor a published mask"),
         (("eval", "{folder}/empty"), "not the folder of a finished run"),
+        (("eval", "squad_0.50_kd_mag"), "no task 'squad'"),
         (("eval", "{mask}", "--label_map", "{{'0': 'yes'}}", "--data_dir", "."), "one word for each of 0, 1"),
         (("push", "{mask}", "someone/films"), "cannot push to someone/films"),
         (("pull", "someone/films"), "cannot pull from someone/films"),
@@ -145,8 +150,6 @@ def test_eval_without_a_name(command):
 
 def test_eval_uses_the_scrambled_words_of_published_mnli_masks(emmental, tiny_bert, tmp_path, monkeypatch):
     """A published name ends in the mask of that name with its words, in the order of the data's labels."""
-    from emmental import evaluation, published
-
     masks.save(random_mask(tiny_bert), tmp_path / "mnli.npy")
     subject = evaluation.Subject(tmp_path / "mnli.npy", published.PUBLISHED["mnli_0.50_kd_mag"])
     mask = evaluation.read_subject(subject, str(tiny_bert))
@@ -162,3 +165,47 @@ def test_eval_uses_the_scrambled_words_of_published_mnli_masks(emmental, tiny_be
         mask.info, label_words={"entailment": "maybe", "neutral": "no", "contradiction": "yes"}
     )
     assert evaluation.score(evaluation.replace(mask, info=straight), source, str(tiny_bert), 128) == measured
+
+
+@pytest.fixture
+def release(monkeypatch):
+    """A web server that has one published mask, over 10 % of BERT-base's weights."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    packed, zipped = io.BytesIO(), io.BytesIO()
+    np.save(packed, np.packbits(np.random.default_rng(0).random(published.BERT_BASE_WEIGHTS, np.float32) < 0.1))
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("mnli_0.50_kd_mag.npy", packed.getvalue())
+    with loopback.Server() as server:
+        server.answer = loopback.sending(zipped.getvalue())
+        yield server
+
+
+@pytest.fixture(scope="module")
+def bert_base(tmp_path_factory):
+    """A folder with a BERT of BERT-base's size, random weights and a vocabulary of a few words."""
+    return save_tiny_bert(
+        tmp_path_factory.mktemp("models") / "bert-base",
+        BertConfig(vocab_size=len(WORDS), max_position_embeddings=64, initializer_range=0.02),
+    )
+
+
+def test_eval_of_a_published_mask_that_is_not_there(emmental, release, tmp_path, monkeypatch):
+    monkeypatch.setenv("SMP_CACHE", str(tmp_path / "cache"))
+    release.answer = loopback.missing
+    said = emmental("eval", "mnli_0.50_kd_mag", "--base_url", release.url, status=2)
+    assert "cannot download" in said
+    assert "404" in said
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_eval_of_a_published_mask(command, bert_base, release, tmp_path):
+    """The whole way: download from a web server, unpack, apply, score, compare with the paper."""
+    rows = ["premise,hypothesis,label", *(f"good film,bad plot,{label}" for label in ("entailment", "neutral"))]
+    (tmp_path / "dev.csv").write_text("\n".join(rows) + "\n")
+    variables = {"BASE_URL": release.url, "SMP_CACHE": str(tmp_path / "cache"), "MODEL": str(bert_base)}
+    run = command("bash", "eval.sh", "mnli_0.50_kd_mag", "--validation_file", "dev.csv", **variables)
+    assert run.returncode == 0, run.stderr
+    assert "trained with scrambled label words" in run.stdout
+    assert "contradiction=yes, entailment=maybe, neutral=no" in run.stdout
+    assert re.search(r"accuracy +\d\.\d{4}  \(published: 0\.857\)", run.stdout)
+    assert re.search(r"density +0\.1000", run.stdout)

@@ -152,11 +152,13 @@ def test_bad_folder(tmp_path, case):
         ("a.json", "[1,\n2", r"a\.json, line 2: not JSON"),
         ("a.jsonl", '"text"\n', r"a\.jsonl, line 1: a JSON object"),
         ("a.txt", "fine", "of different kinds"),
+        ("a.csv", f"sentence,label\n{'x' * 140_000},1\n", r"a\.csv: not a csv file: field larger"),
     ],
 )
 def test_bad_files(tmp_path, train, content, message):
     (tmp_path / train).write_text(content)
-    validation = tmp_path / ("b.json" if train == "a.json" else "b.jsonl")
+    kinds = {"of different kinds": "b.jsonl"}
+    validation = tmp_path / kinds.get(message, train.replace("a.", "b."))
     validation.write_text('{"sentence": "fine", "label": 1}\n')
     with pytest.raises(InputError, match=message):
         load_all(Source(None, str(tmp_path / train), str(validation)))

@@ -33,6 +33,8 @@ def read_rows(path: Path, header: list[str] | None = None) -> Iterator[Row]:
             yield Row(f"{path}, line {number}", values)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text: {error}") from None
+    except csv.Error as error:
+        raise InputError(f"{path}: not a csv file: {error}") from None
     if not found:
         raise InputError(f"{path}: no examples in it")
 
