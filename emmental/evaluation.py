@@ -88,7 +88,7 @@ def score(
     measured = {}
     for name, split in validation.items():
         features = glue.tokenized(split, pruned.tokenizer, max_length)
-        logits = feature_logits(pruned.model, pruned.tokenizer, features)
+        logits = feature_logits(pruned.model, pruned.tokenizer, features[:])
         metrics = glue.score(task, glue.answers(task, logits), features["labels"][:])
         measured |= {f"{name}_{metric}".removeprefix("_"): value for metric, value in metrics.items()}
     return measured

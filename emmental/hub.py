@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 
 import huggingface_hub
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from httpx2 import HTTPError
+from huggingface_hub.errors import HFValidationError
 
 from emmental import masks
 from emmental.errors import InputError
@@ -27,7 +28,7 @@ def push(mask_file: Path, repository: str, private: bool = False, dry_run: bool 
         api.create_repo(repository, private=private, exist_ok=True)
         api.upload_file(path_or_fileobj=mask_file, path_in_repo=name, repo_id=repository)
         done = api.upload_file(path_or_fileobj=card(mask).encode(), path_in_repo=CARD, repo_id=repository)
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
+    except (HTTPError, HFValidationError, OSError) as error:
         raise InputError(f"cannot push to {repository}: {error}") from None
     return f"{repository}: {name} and {CARD} pushed ({done.commit_url})"
 
@@ -41,7 +42,7 @@ def pull(repository: str, revision: str | None = None) -> Path:
         if not found:
             raise InputError(f"{repository}: neither mask.smp nor mask.safetensors in it")
         path = Path(huggingface_hub.hf_hub_download(repository, found[0], revision=revision))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+    except (HTTPError, HFValidationError, OSError) as error:
         raise InputError(f"cannot pull from {repository}: {error}") from None
     masks.load(path)
     return path

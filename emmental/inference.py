@@ -1,6 +1,6 @@
 """Pruned models that answer: one mask folded into its backbone, or one backbone that switches between many masks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,14 +43,15 @@ class Pruned:
 
 
 @torch.inference_mode()
-def feature_logits(model: SequenceClassifier, tokenizer: PreTrainedTokenizerBase, features) -> np.ndarray:
-    """Logits float32 [examples, labels] of tokenised examples: a mapping from the model's inputs to lists."""
+def feature_logits(
+    model: SequenceClassifier, tokenizer: PreTrainedTokenizerBase, features: Mapping[str, list]
+) -> np.ndarray:
+    """Logits float32 [examples, labels] of tokenised, unpadded examples: the model's inputs by name."""
     pad = DataCollatorWithPadding(tokenizer)
-    inputs = [name for name in tokenizer.model_input_names if name in features]
-    count = len(features["input_ids"])
-    columns = {name: features[name][:] for name in inputs}
+    inputs = {name: features[name] for name in tokenizer.model_input_names if name in features}
+    count = len(inputs["input_ids"])
     batches = (
-        pad([{name: columns[name][row] for name in inputs} for row in range(first, min(first + BATCH, count))])
+        pad({name: values[first : first + BATCH] for name, values in inputs.items()})
         for first in range(0, count, BATCH)
     )
     return torch.cat([model(**batch)["logits"] for batch in batches]).numpy()

@@ -7,8 +7,10 @@ import numpy as np
 import torch
 from transformers import ProgressCallback
 
+from emmental.checkpoints import MASK
 from emmental.files import replacing
 from emmental.layers import layer_number, matrix_type, short_type
+from emmental.masks import Mask
 from emmental.schedule import Schedule
 
 matplotlib.use("agg")  # files only, no display
@@ -32,6 +34,58 @@ def file_size(path: Path) -> str:
     """A file's size for a reader, in decimal units: "1.33 MB"."""
     size = path.stat().st_size
     return f"{size / 1e6:.2f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+
+
+def plan(config, backbone, problem, schedule, layers, checkpoint) -> str:
+    """The table that is shown before training; see training.prune for what goes in."""
+    soft = config.allocation == "soft"
+    weights = sum(layer.weight.numel() for layer in layers.values())
+    batch = config.train_batch_size * config.gradient_accumulation_steps * config.world_size
+    validation = " + ".join(f"{len(dataset):,} {name}".strip() for name, dataset in problem.validation.items())
+    rows = {
+        "backbone": f"{backbone.name} ({type(backbone.model).__name__})"
+        + (", its masked-LM head drawn at random: the checkpoint has none" if backbone.random_head else ""),
+        "masked": f"{len(layers)} matrices, {weights:,} weights; everything is frozen",
+        "density": f"{schedule.initial_density:g} -> {schedule.final_density:g}",
+        "label words": ", ".join(f"{label}={word}" for label, word in problem.label_words.items()),
+        "data": f"{len(problem.train):,} examples to train, {validation} to validate",
+        "length": f"up to {problem.max_length} tokens, padded to the longest of a batch",
+        "steps": f"T = {schedule.total_steps:,} of {batch} examples, N = {schedule.pruning_steps:,} of them prune "
+        f"({100 * schedule.pruning_steps / schedule.total_steps:.0f} %)",
+        "scores": f"{config.mask_init} init, scale {config.mask_scale:g}, "
+        f"learning rate {config.mask_scores_learning_rate:g}",
+        "regulariser": f"lambda {schedule.final_lambda:g}",
+        "device": f"{config.device}, {'bf16' if config.bf16 else 'fp16' if config.fp16 else 'fp32'}, "
+        f"{config.world_size} process{'es' if config.world_size > 1 else ''}, seed {config.seed}",
+        "output": config.output_dir,
+    }
+    if checkpoint:
+        rows["resumes"] = checkpoint.name
+    allocation = f"SMP-S (soft, p = {config.magnitude_topk_threshold_p:g})" if soft else "SMP-L (local)"
+    return table(f"{problem.task} with {allocation}", rows)
+
+
+def results(measured: dict, metrics: tuple[str, ...], mask: Mask, output_dir: Path) -> str:
+    """The table that is shown after training, from what all_results.json holds."""
+    metric = f"eval_{metrics[0]}"
+    kept, weights = (sum(int(f(m)) for m in mask.bits.values()) for f in (torch.sum, torch.numel))
+    rows = {
+        name.removeprefix("eval_"): f"{measured[name]:.4f}"
+        for name in measured
+        if name.startswith("eval_") and name.rsplit("_", 1)[1] in metrics
+    }
+    rows[metrics[0]] += (
+        f"  (best of {measured['evaluations_at_final_density']} evaluations at this density, "
+        f"step {measured['best_step']:,}; the last {measured[f'last_{metric}']:.4f})"
+    )
+    rows |= {
+        "majority class": f"{measured[f'majority_{metric}']:.4f}",
+        "density": f"{measured['density']:.4f}  ({kept:,} of {weights:,} weights)",
+        "mask": f"{MASK}, {file_size(output_dir / MASK)}",
+        "time": duration(measured["seconds"]),
+        "pictures": "density.png, curves.png",
+    }
+    return table(f"results of {output_dir}", rows)
 
 
 class Progress(ProgressCallback):

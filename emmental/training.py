@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import datasets
-import torch
 import transformers
 from transformers import DataCollatorWithPadding, ProgressCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
@@ -45,6 +44,7 @@ def prune(config: SMPConfig, backbone: Backbone, problem: Problem) -> dict:
     Raises InputError before anything is created where the run cannot be done as asked.
     """
     started = time.monotonic()
+    check_length(problem.max_length, backbone.tokenizer.model_max_length)
     snapshot_densities(config)
     schedule = plan_schedule(config, len(problem.train), problem.pruning_length)
     word_ids = label_word_ids(backbone.tokenizer, list(problem.label_words.values()))
@@ -58,11 +58,17 @@ def prune(config: SMPConfig, backbone: Backbone, problem: Problem) -> dict:
             Path(config.output_dir), settings, config.overwrite_output_dir and config.should_save
         )
     if config.should_save:
-        print(report.table(*plan(config, backbone, problem, schedule, layers, checkpoint)), flush=True)
+        print(report.plan(config, backbone, problem, schedule, layers, checkpoint), flush=True)
 
     trainer = build_trainer(config, backbone, problem, schedule, problem.model(backbone.model, word_ids), info)
     train(trainer, checkpoint)
     return conclude(trainer, problem, info, time.monotonic() - started)
+
+
+def check_length(max_length: int, longest: int) -> None:
+    """Raise InputError where the backbone cannot read texts of that many tokens."""
+    if not 2 < max_length <= longest:
+        raise InputError(f"--max_seq_length {max_length}: the backbone reads 3 to {longest} tokens")
 
 
 def plan_schedule(config: SMPConfig, examples: int, pruning_length: Callable[[int, float], int]) -> Schedule:
@@ -121,34 +127,6 @@ def run_settings(config: SMPConfig, info: masks.MaskInfo, schedule: Schedule, ma
     return asdict(info) | asdict(schedule) | chosen | {"max_length": max_length}
 
 
-def plan(config, backbone, problem, schedule, layers, checkpoint) -> tuple[str, dict[str, str]]:
-    """Title and lines of the plan that is shown before training."""
-    soft = config.allocation == "soft"
-    weights = sum(layer.weight.numel() for layer in layers.values())
-    batch = config.train_batch_size * config.gradient_accumulation_steps * config.world_size
-    validation = " + ".join(f"{len(dataset):,} {name}".strip() for name, dataset in problem.validation.items())
-    rows = {
-        "backbone": f"{backbone.name} ({type(backbone.model).__name__})"
-        + (", its masked-LM head drawn at random: the checkpoint has none" if backbone.random_head else ""),
-        "masked": f"{len(layers)} matrices, {weights:,} weights; everything is frozen",
-        "density": f"{schedule.initial_density:g} -> {schedule.final_density:g}",
-        "label words": ", ".join(f"{label}={word}" for label, word in problem.label_words.items()),
-        "data": f"{len(problem.train):,} examples to train, {validation} to validate",
-        "length": f"up to {problem.max_length} tokens, padded to the longest of a batch",
-        "steps": f"T = {schedule.total_steps:,} of {batch} examples, N = {schedule.pruning_steps:,} of them prune",
-        "scores": f"{config.mask_init} init, scale {config.mask_scale:g}, "
-        f"learning rate {config.mask_scores_learning_rate:g}",
-        "regulariser": f"lambda {schedule.final_lambda:g}",
-        "device": f"{config.device}, {'bf16' if config.bf16 else 'fp16' if config.fp16 else 'fp32'}, "
-        f"{config.world_size} process{'es' if config.world_size > 1 else ''}, seed {config.seed}",
-        "output": config.output_dir,
-    }
-    if checkpoint:
-        rows["resumes"] = checkpoint.name
-    allocation = f"SMP-S (soft, p = {config.magnitude_topk_threshold_p:g})" if soft else "SMP-L (local)"
-    return f"{problem.task} with {allocation}", rows
-
-
 def build_trainer(config, backbone, problem, schedule, model, info) -> SMPTrainer:
     """The trainer with its data, callbacks and logs."""
     more = {name: dataset for name, dataset in problem.validation.items() if name}
@@ -196,6 +174,8 @@ def train(trainer: SMPTrainer, checkpoint: Path | None) -> None:
             trainer.state = state
             return
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if not (output_dir / checkpoints.BEST).exists():  # no evaluation was due at the final density
+        trainer.evaluate()
 
 
 def conclude(trainer: SMPTrainer, problem: Problem, info: masks.MaskInfo, seconds: float) -> dict:
@@ -236,27 +216,5 @@ def conclude(trainer: SMPTrainer, problem: Problem, info: masks.MaskInfo, second
             report.draw_densities(rows, problem.metrics[0], end, problem.baseline, output_dir / "densities.png")
         write_json(output_dir / checkpoints.RESULTS, results)
         checkpoints.finish(output_dir)
-        print(report.table(*result_table(results, problem, mask, output_dir)), flush=True)
+        print(report.results(results, problem.metrics, mask, output_dir), flush=True)
     return results
-
-
-def result_table(results: dict, problem: Problem, mask: masks.Mask, output_dir: Path) -> tuple[str, dict[str, str]]:
-    """Title and lines of the table that is shown after training."""
-    metric = f"eval_{problem.metrics[0]}"
-    kept, weights = (sum(int(f(m)) for m in mask.bits.values()) for f in (torch.sum, torch.numel))
-    rows = {
-        name.removeprefix("eval_"): f"{results[name]:.4f}"
-        for name in results
-        if name.startswith("eval_") and name.rsplit("_", 1)[1] in problem.metrics
-    }
-    rows[problem.metrics[0]] += (
-        f"  (best of {results['evaluations_at_final_density']} evaluations at this density, "
-        f"step {results['best_step']:,}; the last {results[f'last_{metric}']:.4f})"
-    )
-    return f"results of {output_dir}", rows | {
-        "majority class": f"{results[f'majority_{metric}']:.4f}",
-        "density": f"{results['density']:.4f}  ({kept:,} of {weights:,} weights)",
-        "mask": f"{checkpoints.MASK}, {report.file_size(output_dir / checkpoints.MASK)}",
-        "time": report.duration(results["seconds"]),
-        "pictures": "density.png, curves.png",
-    }

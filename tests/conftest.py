@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import run_command, save_tiny_bert, tiny_config, write_reviews
+os.environ["HF_HUB_OFFLINE"] = "1"  # before it is read
 
-os.environ["HF_HUB_OFFLINE"] = "1"
+from tests.tiny import run_command, save_tiny_bert, tiny_config, write_reviews
 
 
 @pytest.fixture(scope="session")

@@ -237,6 +237,9 @@ def broken_models(tmp_path_factory, tiny_bert):
         ("tiny", ("--warmup_threshold_step", "10"), r"10 pruning steps .* do not fit into a run of 10 steps"),
         ("tiny", ("--warmup_threshold_step", "0"), r"0 pruning steps .* do not fit"),
         ("tiny", ("--max_steps", "1"), "1 training steps leave no room for pruning"),
+        ("tiny", ("--max_seq_length", "513"), "the backbone reads 3 to 512 tokens"),
+        ("tiny", ("--snapshot_densities", "0.5,x"), "numbers parted by commas"),
+        ("tiny", ("--snapshot_densities", "0.05"), r"0\.05 is not passed between 1 and the final 0\.1"),
         ("tiny", ("--final_lambda", "-1"), r"--final_lambda -1\.0: the regulariser's weight is 0 or more"),
         ("tiny", ("--magnitude_topk_threshold_p", "0"), r"--magnitude_topk_threshold_p 0\.0: p is above 0"),
         ("tiny", ("--label_map", "{0: 'unbelievable', 1: 'good'}"), r"is 3 tokens \(un ##believ ##able\)"),
@@ -272,7 +275,7 @@ def test_help_shows_all_flags(command):
 
 
 def test_every_variable_of_the_launcher_is_explained():
-    lines = [line for line in (ROOT / "run.sh").read_text().splitlines() if re.match(r"[A-Z_]+=\$\{", line)]
+    lines = [line for line in (ROOT / "run.sh").read_text().splitlines() if re.match(r"[A-Z_]+=\$\{\w+:-", line)]
     assert " ".join(line.split("=")[0] for line in lines) == (
         "MODEL TEACHER DATA_DIR OUTPUT_DIR EPOCHS BATCH_SIZE MAX_LENGTH LR LAMBDA PRUNING_STEPS SEED NPROC REPORT_TO"
     )

@@ -39,7 +39,7 @@ def save_tiny_bert(folder: Path, config: BertConfig) -> Path:
     torch.manual_seed(0)
     BertForMaskedLM(config).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
-    BertTokenizer.from_pretrained(folder).save_pretrained(folder)
+    BertTokenizer.from_pretrained(folder, model_max_length=512).save_pretrained(folder)
     return folder
 
 
