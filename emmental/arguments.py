@@ -42,6 +42,7 @@ class SentenceDataArguments:
     train_file: str | None = _help("Training examples as csv, json or jsonl, instead of --data_dir.")
     validation_file: str | None = _help("Validation examples in a file of the same kind.")
     max_seq_length: int = _help("Longer texts are truncated to this many tokens.", 128)
+    use_mask_pt: str | None = _help("Score this mask (file or output folder) on the validation set; train nothing.")
     label_map: str | None = _help(
         'Label words, if not the task\'s own: JSON or a Python dictionary, e.g. \'{"0": "bad", "1": "good"}\'.'
     )

@@ -60,6 +60,21 @@ class SequenceClassifier(LabelWordModel):
         return outputs
 
 
+class SpanClassifier(LabelWordModel):
+    """Where an answer starts and ends: every token's logits of two words (start=yes, end=no)."""
+
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None, start_positions=None, end_positions=None):
+        """input_ids, attention_mask, token_type_ids: int64 [batch, length]; positions: int64 [batch]. Returns a dict
+        with start_logits and end_logits [batch, length] and, where positions are given, the scalar ``loss``."""
+        logits = self.token_logits(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+        outputs = {"start_logits": logits[..., 0], "end_logits": logits[..., 1]}
+        if start_positions is not None:
+            start, end = outputs.values()
+            loss = (task_loss(start, start_positions) + task_loss(end, end_positions)) / 2
+            outputs = {"loss": loss} | outputs
+        return outputs
+
+
 def _narrow(decoder: nn.Linear, word_ids: list[int]) -> nn.Linear:
     rows = torch.tensor(word_ids, device=decoder.weight.device)
     narrow = nn.Linear(decoder.in_features, len(word_ids), decoder.bias is not None, device="meta")

@@ -11,7 +11,7 @@ import torch
 
 from emmental import allocation, schedule
 from emmental.backbones import load_backbone
-from emmental.heads import SequenceClassifier, label_word_ids
+from emmental.heads import SequenceClassifier, SpanClassifier, label_word_ids
 from emmental.layers import masked_layers, matrix_type, swap_in
 from emmental.losses import distillation, score_regulariser, task_loss
 
@@ -21,6 +21,7 @@ if not GOLDEN.is_dir():
 
 CASES = {path.stem: json.loads(path.read_text()) for path in sorted(GOLDEN.glob("*.json"))}
 GLUE_CASES = [name for name, case in CASES.items() if "csv" in case]
+SPAN_CASES = [name for name, case in CASES.items() if "start_positions" in case]
 
 
 def pruned_backbone(case, arrays):
@@ -62,17 +63,40 @@ def test_glue_case(name):
     model = SequenceClassifier(backbone.model, label_word_ids(backbone.tokenizer, case["label_words"])).eval()
     inputs, labels = glue_batch(case, backbone.tokenizer)
     logits = model(**inputs)["logits"]
-    layers = masked_layers(backbone.model)
+    assert (logits.detach() - torch.tensor(case["logits"])).abs().max() < 1e-4
+    kd = distillation(logits, torch.tensor(case["teacher_logits"])) if case["teacher"] else None
+    check_masks_and_losses(case, arrays, backbone, densities, task_loss(logits, labels), kd)
 
+
+@pytest.mark.parametrize("name", SPAN_CASES)
+def test_span_case(name):
+    case, arrays = CASES[name], np.load(GOLDEN / f"{name}.npz")
+    backbone, densities = pruned_backbone(case, arrays)
+    model = SpanClassifier(backbone.model, label_word_ids(backbone.tokenizer, case["label_words"])).eval()
+    inputs = {key: torch.from_numpy(arrays[key]) for key in ("input_ids", "token_type_ids", "attention_mask")}
+    positions = {key: torch.tensor(case[key]) for key in ("start_positions", "end_positions")}
+    outputs = model(**inputs, **positions)
+    sides = "start", "end"
+    for side in sides:
+        expected = torch.from_numpy(arrays[f"{side}_logits"])
+        assert (outputs[f"{side}_logits"].detach() - expected).abs().max() < 1e-4
+    kd = None
+    if case["teacher"]:
+        teacher = {side: torch.from_numpy(arrays[f"teacher_{side}"]) for side in sides}
+        kd = sum(distillation(outputs[f"{side}_logits"], teacher[side]) for side in sides) / 2
+    check_masks_and_losses(case, arrays, backbone, densities, outputs["loss"], kd)
+
+
+def check_masks_and_losses(case, arrays, backbone, densities, ce, kd):
+    """What all cases have: densities, masks, losses, regulariser and the gradients of their sum."""
+    layers = masked_layers(backbone.model)
     for matrix, density in case["matrix_density"].items():
         assert densities[matrix] == pytest.approx(density, abs=1e-7), matrix
         assert torch.equal(layers[matrix].mask, torch.from_numpy(arrays[f"{matrix}.mask"]).bool()), matrix
-    assert (logits.detach() - torch.tensor(case["logits"])).abs().max() < 1e-4
 
-    loss = ce = task_loss(logits, labels)
+    loss = ce
     assert relative(ce, case["ce"]) < 1e-5
-    if case["teacher"]:
-        kd = distillation(logits, torch.tensor(case["teacher_logits"]))
+    if kd is not None:
         assert relative(kd, case["kd"]) < 1e-5
         loss = 0.5 * kd + 0.5 * ce
     regulariser = score_regulariser(layer.mask_scores for layer in layers.values())
@@ -94,3 +118,8 @@ def test_schedule(case):
     for step, density, weight in case["rows"]:
         assert plan.density(step) == pytest.approx(density, rel=1e-9)
         assert plan.regulariser_weight(step) == pytest.approx(weight, rel=1e-9, abs=1e-12)
+
+
+def test_every_file_is_covered():
+    others = {"schedule", "packed_mask"}  # above, and in test_mask_formats.py
+    assert CASES.keys() - others == {*GLUE_CASES, *SPAN_CASES}

@@ -269,9 +269,20 @@ def test_help_shows_all_flags(command):
     for flag in (
         "mask_scores_learning_rate initial_threshold final_threshold warmup_threshold_step pruning_method mask_init "
         "mask_scale regularization final_lambda freeze_bert magnitude_topk_threshold magnitude_topk_threshold_p "
-        "label_map teacher_model_name_or_path temperature alpha_distil alpha_ce gradient_accumulation_steps"
+        "label_map use_mask_pt teacher_model_name_or_path temperature alpha_distil alpha_ce gradient_accumulation_steps"
     ).split():
         assert f"--{flag} " in run.stdout, flag
+
+
+def test_use_mask_pt_scores_a_mask(finished, monkeypatch, capsys, tmp_path, tiny_bert, reviews):
+    arguments = ("--use_mask_pt", finished[0], "--task_name", "sst2", "--model_name_or_path", tiny_bert)
+    arguments = map(str, (*arguments, "--validation_file", reviews["validation"], "--output_dir", "out"))
+    monkeypatch.setattr(sys, "argv", ["masked_run_glue.py", *arguments])
+    monkeypatch.chdir(tmp_path)
+    masked_run_glue.main()
+    results = json.loads((finished[0] / "all_results.json").read_text())
+    assert f"accuracy     {results['eval_accuracy']:.4f}" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
 
 
 def test_every_variable_of_the_launcher_is_explained():
