@@ -9,6 +9,7 @@ import argparse
 import csv
 import dataclasses
 import sys
+import tempfile
 from pathlib import Path
 
 import datasets
@@ -46,8 +47,11 @@ def fold_mask(arguments) -> None:
     backbone = load_backbone(arguments.backbone or mask.info.base_model, mask.info.base_revision)
     masks.check_backbone(mask.info, backbone.weights_sha256(), backbone.head_sha256(), arguments.force)
     fold(mask, backbone)
-    backbone.model.save_pretrained(arguments.folder)
-    backbone.tokenizer.save_pretrained(arguments.folder)
+    with tempfile.TemporaryDirectory(dir=arguments.folder.absolute().parent) as temporary:
+        whole = Path(temporary) / arguments.folder.name
+        backbone.model.save_pretrained(whole)
+        backbone.tokenizer.save_pretrained(whole)
+        whole.rename(arguments.folder)
     print(f"{arguments.folder}: a plain {type(backbone.model).__name__}, {mask.density():.4f} of its encoder remain")
 
 

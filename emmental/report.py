@@ -125,12 +125,9 @@ def draw_density(bits: dict[str, torch.Tensor], title: str, path: Path) -> None:
     axes.set_yticks(range(len(layers)), layers)
     axes.set_ylabel("layer")
     axes.set_title(title)
-    middle = np.nanmax(percent) / 2
     for (row, column), value in np.ndenumerate(percent):
         if not np.isnan(value):
-            axes.text(
-                column, row, f"{value:.3g}", ha="center", va="center", color="white" if value < middle else "black"
-            )
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center")
     figure.colorbar(image, label="remaining weights (%)")
     _save(figure, path)
 
