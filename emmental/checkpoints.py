@@ -20,6 +20,10 @@ RESULTS = "all_results.json"
 SETTINGS = "settings.json"
 BEST = "best.safetensors"
 SEAL = "sealed"
+WRITTEN = (
+    MASK, RESULTS, SETTINGS, BEST, "density.png", "curves.png", "densities.csv", "densities.png",
+    "snapshot_*.safetensors", "checkpoint-*", "runs",
+)  # fmt: skip
 
 
 def prepare(output_dir: Path, settings: dict, overwrite: bool) -> Path | None:
@@ -27,8 +31,8 @@ def prepare(output_dir: Path, settings: dict, overwrite: bool) -> Path | None:
 
     Raises InputError where the folder holds a finished run, or an unfinished one with other settings.
     """
-    if overwrite and output_dir.exists():
-        shutil.rmtree(output_dir)
+    if overwrite:
+        clear(output_dir)
     if (output_dir / RESULTS).exists():
         raise InputError(
             f"{output_dir} holds a finished run: set OUTPUT_DIR (--output_dir) to another folder, or add "
@@ -49,6 +53,13 @@ def prepare(output_dir: Path, settings: dict, overwrite: bool) -> Path | None:
     output_dir.mkdir(parents=True, exist_ok=True)
     write_json(output_dir / SETTINGS, settings)
     return last_sealed(output_dir)
+
+
+def clear(output_dir: Path) -> None:
+    """Remove what an earlier run left in the folder, and nothing else."""
+    for pattern in WRITTEN:
+        for path in output_dir.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def last_sealed(output_dir: Path) -> Path | None:

@@ -1,5 +1,6 @@
 """The commands themselves on tiny models: run.sh's tags, whole runs, kill and resume, bad input."""
 
+import csv
 import json
 import re
 import shutil
@@ -170,9 +171,13 @@ def test_an_unfinished_run_is_only_resumed_with_its_settings(tiny_bert, reviews,
     other = command(*arguments, **variables | {"LR": "1e-2"})
     assert other.returncode == 2
     assert "mask_scores_learning_rate was 0.05, is 0.01" in other.stderr
+    folder = tmp_path / "models" / "sst2_0.25_mag"
+    (folder / "notes.txt").write_text("mine")
     anew = command(*arguments, "--overwrite_output_dir", **variables | {"LR": "1e-2"})
     assert anew.returncode == 0
     assert "resumes" not in anew.stdout
+    assert (folder / "notes.txt").exists()
+    assert not list(folder.glob("checkpoint-*"))
 
 
 def test_both_validation_sets_of_mnli(tiny_bert, tmp_path, command):
@@ -300,3 +305,27 @@ def test_same_command_same_mask(tiny_bert, command, tmp_path, finished):
     assert command(*arguments, **variables).returncode == 0
     again = (tmp_path / "models" / "sst2_0.25_mag" / "mask.safetensors").read_bytes()
     assert again == (finished[0] / "mask.safetensors").read_bytes()
+
+
+def test_snapshots_leave_the_run_as_it_is(finished, tiny_bert, reviews, command, tmp_path):
+    arguments, variables = short_run(tiny_bert, reviews, "--snapshot_densities", "0.25,0.5")
+    assert command(*arguments, **variables).returncode == 0
+    folder = tmp_path / "models" / "sst2_0.25_mag"
+    assert (folder / "mask.safetensors").read_bytes() == (finished[0] / "mask.safetensors").read_bytes()
+    with (folder / "densities.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    # 15 steps, N = 8: the schedule is at 0.433 after 3 steps (0.566 after 2), at 0.25 after 8
+    assert [(row["density"], row["step"]) for row in rows] == [("0.5", "3"), ("0.25", "8")]
+    for row in rows:
+        snapshot = masks.load(folder / row["mask"])
+        assert snapshot.density() == pytest.approx(float(row["density"]), abs=12 / 4096)
+        assert 0 <= float(row["accuracy"]) <= 1
+    assert (folder / "densities.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_that_never_evaluates_does_so_at_its_end(tiny_bert, reviews, command, tmp_path):
+    arguments, variables = short_run(tiny_bert, reviews, "--eval_strategy", "no")
+    assert command(*arguments, **variables).returncode == 0
+    results = json.loads((tmp_path / "models" / "sst2_0.25_mag" / "all_results.json").read_text())
+    assert results["best_step"] == 15
+    assert results["evaluations_at_final_density"] == 1
