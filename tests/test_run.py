@@ -291,7 +291,7 @@ def test_use_mask_pt_scores_a_mask(finished, monkeypatch, capsys, tmp_path, tiny
 
 
 def test_every_variable_of_the_launcher_is_explained():
-    lines = [line for line in (ROOT / "run.sh").read_text().splitlines() if re.match(r"[A-Z_]+=\$\{\w+:-", line)]
+    lines = [line for line in (ROOT / "run.sh").read_text().splitlines() if re.match(r"[A-Z_]+=\$\{[A-Z]\w*:-", line)]
     assert " ".join(line.split("=")[0] for line in lines) == (
         "MODEL TEACHER DATA_DIR OUTPUT_DIR EPOCHS BATCH_SIZE MAX_LENGTH LR LAMBDA PRUNING_STEPS SEED NPROC REPORT_TO"
     )
