@@ -81,6 +81,8 @@ def test_shares_weights_and_keeps_linears_names():
     layer = MaskedLinear.from_linear(linear)
     assert layer.weight is linear.weight
     assert layer.bias is linear.bias
+    assert not layer.weight.requires_grad
+    assert layer.mask_scores.requires_grad
     assert list(MaskedLinear(4, 3).state_dict()) == ["weight", "bias", "mask_scores"]
     assert MaskedLinear(4, 3, bias=False)(torch.ones(2, 4)).shape == (2, 3)
 
