@@ -7,7 +7,7 @@ import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before it is read
 
-from tests.tiny import run_command, save_tiny_bert, tiny_config, write_reviews
+from tests.tiny import run_command, save_tiny_bert, short_run, tiny_config, write_reviews
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +34,13 @@ def command(tmp_path):
         return run_command(arguments, variables, tmp_path)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, tiny_bert, reviews):
+    """A finished run: its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("finished")
+    arguments, variables = short_run(tiny_bert, reviews)
+    run = run_command(arguments, variables, folder)
+    assert run.returncode == 0, run.stderr
+    return folder / "models" / "sst2_0.25_mag", run

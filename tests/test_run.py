@@ -1,10 +1,9 @@
-"""The commands themselves on tiny models: run.sh's tags, whole runs, kill and resume, bad input."""
+"""The commands themselves on tiny models: tags, what a run leaves and prints, bad input, snapshots."""
 
 import csv
 import json
 import re
 import shutil
-import subprocess
 import sys
 
 import pytest
@@ -16,34 +15,7 @@ from emmental import masks
 from emmental.backbones import load_backbone
 from emmental.heads import SequenceClassifier, label_word_ids
 from emmental.layers import swap_in
-from tests.tiny import ROOT, command_line, environment, run_command, save_tiny_bert, tiny_config, write_reviews
-
-RUN = ("bash", "run.sh", "sst2_0.25_mag")
-
-
-def data_flags(reviews):
-    return ("--train_file", reviews["train"], "--validation_file", reviews["validation"])
-
-
-def short_run(tiny_bert, reviews, *flags):
-    """The launcher with 3 epochs of 5 steps, evaluated and saved every 3 steps."""
-    return (*RUN, *data_flags(reviews), "--eval_steps", "3", "--logging_steps", "1", *flags), {
-        "MODEL": str(tiny_bert),
-        "EPOCHS": "3",
-        "BATCH_SIZE": "8",
-        "LR": "5e-2",
-        "LAMBDA": "10",
-    }
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, tiny_bert, reviews):
-    """A finished run: its folder and what it printed."""
-    folder = tmp_path_factory.mktemp("finished")
-    arguments, variables = short_run(tiny_bert, reviews)
-    run = run_command(arguments, variables, folder)
-    assert run.returncode == 0, run.stderr
-    return folder / "models" / "sst2_0.25_mag", run
+from tests.tiny import ROOT, data_flags, save_tiny_bert, short_run, tiny_config
 
 
 def test_files_of_a_run(finished):
@@ -108,76 +80,6 @@ def test_the_mask_on_a_fresh_backbone_gives_the_run_s_metric(finished, tiny_bert
     right = model(**inputs)["logits"].argmax(-1) == torch.tensor([int(label) for _, label in lines])
     results = json.loads((output_dir / "all_results.json").read_text())
     assert right.float().mean().item() == pytest.approx(results["eval_accuracy"])
-
-
-def test_a_finished_run_is_not_overwritten(finished, tiny_bert, reviews, command):
-    output_dir, _ = finished
-    before = (output_dir / "all_results.json").read_bytes()
-    arguments, variables = short_run(tiny_bert, reviews)
-    again = command(*arguments, **variables, OUTPUT_DIR=str(output_dir))
-    assert again.returncode == 2
-    assert "holds a finished run" in again.stderr
-    assert (output_dir / "all_results.json").read_bytes() == before
-
-
-def kill_during_evaluation(arguments, variables, folder, step):
-    """Start the command and kill it when it shows the evaluation of this step: its checkpoint may be half written."""
-    process = subprocess.Popen(
-        command_line(arguments), cwd=folder, env=environment(variables), stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    seen = any(re.match(rf"step +{step} ", line) for line in process.stdout)
-    process.kill()
-    process.wait()
-    return seen
-
-
-@pytest.mark.parametrize("strategy", ["group_by_length", "random"])
-def test_killed_and_resumed_equals_undisturbed(finished, tiny_bert, reviews, tmp_path, command, strategy):
-    arguments, variables = short_run(tiny_bert, reviews, "--train_sampling_strategy", strategy)
-    variables["PYTHONUNBUFFERED"] = "1"
-    for step in (6, 9):  # in the second epoch before, and after the density has reached its end
-        assert kill_during_evaluation(arguments, variables, tmp_path, step)
-    folder = tmp_path / "models" / "sst2_0.25_mag"
-    assert not (folder / "all_results.json").exists()
-    resumed = command(*arguments, **variables)
-    assert resumed.returncode == 0, resumed.stderr
-    assert re.search(r"resumes +checkpoint-\d", resumed.stdout)
-    undisturbed = finished[0]
-    if strategy == "random":
-        whole = command(*arguments, **variables, OUTPUT_DIR="whole")
-        assert whole.returncode == 0
-        undisturbed = tmp_path / "whole"
-    assert (folder / "mask.safetensors").read_bytes() == (undisturbed / "mask.safetensors").read_bytes()
-    results = [json.loads((path / "all_results.json").read_text()) for path in (folder, undisturbed)]
-    assert results[0]["best_step"] == results[1]["best_step"]
-    assert results[0]["eval_loss"] == results[1]["eval_loss"]
-
-
-def test_killed_after_the_last_step(tiny_bert, reviews, tmp_path, command):
-    arguments, variables = short_run(tiny_bert, reviews)
-    whole = command(*arguments, **variables, OUTPUT_DIR="whole")
-    assert whole.returncode == 0
-    assert kill_during_evaluation(arguments, variables | {"PYTHONUNBUFFERED": "1"}, tmp_path, 15)
-    assert command(*arguments, **variables).returncode == 0
-    resumed = (tmp_path / "models" / "sst2_0.25_mag" / "mask.safetensors").read_bytes()
-    assert resumed == (tmp_path / "whole" / "mask.safetensors").read_bytes()
-
-
-def test_an_unfinished_run_is_only_resumed_with_its_settings(tiny_bert, reviews, tmp_path, command):
-    arguments, variables = short_run(tiny_bert, reviews)
-    variables["PYTHONUNBUFFERED"] = "1"
-    assert kill_during_evaluation(arguments, variables, tmp_path, 6)
-    other = command(*arguments, **variables | {"LR": "1e-2"})
-    assert other.returncode == 2
-    assert "mask_scores_learning_rate was 0.05, is 0.01" in other.stderr
-    folder = tmp_path / "models" / "sst2_0.25_mag"
-    (folder / "notes.txt").write_text("mine")
-    anew = command(*arguments, "--overwrite_output_dir", **variables | {"LR": "1e-2"})
-    assert anew.returncode == 0
-    assert "resumes" not in anew.stdout
-    assert (folder / "notes.txt").exists()
-    assert not list(folder.glob("checkpoint-*"))
 
 
 def test_both_validation_sets_of_mnli(tiny_bert, tmp_path, command):
@@ -296,15 +198,6 @@ def test_every_variable_of_the_launcher_is_explained():
         "MODEL TEACHER DATA_DIR OUTPUT_DIR EPOCHS BATCH_SIZE MAX_LENGTH LR LAMBDA PRUNING_STEPS SEED NPROC REPORT_TO"
     )
     assert all(re.search(r"\}\s+# \w+", line) for line in lines)
-
-
-def test_same_command_same_mask(tiny_bert, command, tmp_path, finished):
-    write_reviews(tmp_path / "train.csv", 40)
-    write_reviews(tmp_path / "dev.csv", 12, seed=1)
-    arguments, variables = short_run(tiny_bert, {"train": "train.csv", "validation": "dev.csv"})
-    assert command(*arguments, **variables).returncode == 0
-    again = (tmp_path / "models" / "sst2_0.25_mag" / "mask.safetensors").read_bytes()
-    assert again == (finished[0] / "mask.safetensors").read_bytes()
 
 
 def test_snapshots_leave_the_run_as_it_is(finished, tiny_bert, reviews, command, tmp_path):

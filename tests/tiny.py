@@ -15,6 +15,7 @@ from emmental.backbones import load_backbone
 from emmental.layers import swap_in
 
 ROOT = Path(__file__).parents[1]
+RUN = ("bash", "run.sh", "sst2_0.25_mag")
 WORDS = (
     "[PAD] [UNK] [CLS] [SEP] [MASK] yes no maybe terrible great incorrect correct bad good the a film plot actor was "
     "is not very funny dull slow bright story music un ##believ ##able , ."
@@ -85,3 +86,18 @@ def random_mask(folder, task="sst2", words=None, seed=0, density=0.3) -> masks.M
         words or {"0": "terrible", "1": "great"}, density, "topK", "soft", 1.0,
     )  # fmt: skip
     return masks.Mask(bits, info)
+
+
+def data_flags(reviews):
+    return ("--train_file", reviews["train"], "--validation_file", reviews["validation"])
+
+
+def short_run(tiny_bert, reviews, *flags):
+    """The launcher with 3 epochs of 5 steps, evaluated and saved every 3 steps."""
+    return (*RUN, *data_flags(reviews), "--eval_steps", "3", "--logging_steps", "1", *flags), {
+        "MODEL": str(tiny_bert),
+        "EPOCHS": "3",
+        "BATCH_SIZE": "8",
+        "LR": "5e-2",
+        "LAMBDA": "10",
+    }
