@@ -16,7 +16,6 @@ import datasets
 
 from emmental import evaluation, hub, inspection, masks, published
 from emmental.arguments import parse_label_map
-from emmental.backbones import load_backbone
 from emmental.errors import InputError, exit_on_input_error
 from emmental.inference import fold, load_pruned
 from emmental.tasks import glue
@@ -44,9 +43,7 @@ def fold_mask(arguments) -> None:
     if arguments.folder.exists():
         raise InputError(f"{arguments.folder} exists: name a new folder")
     mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
-    backbone = load_backbone(arguments.backbone or mask.info.base_model, mask.info.base_revision)
-    masks.check_backbone(mask.info, backbone.weights_sha256(), backbone.head_sha256(), arguments.force)
-    fold(mask, backbone)
+    backbone = fold(mask, arguments.backbone, arguments.force)
     with tempfile.TemporaryDirectory(dir=arguments.folder.absolute().parent) as temporary:
         whole = Path(temporary) / arguments.folder.name
         backbone.model.save_pretrained(whole)

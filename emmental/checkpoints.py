@@ -84,8 +84,13 @@ def finish(output_dir: Path) -> None:
 
 def best_evaluation(log_history: list[dict], metric: str, schedule: Schedule) -> dict | None:
     """The first of the best log entries among evaluations at the final density."""
-    final = [entry for entry in log_history if metric in entry and schedule.is_final(entry["step"])]
+    final = final_evaluations(log_history, metric, schedule)
     return max(final, key=lambda entry: entry[metric], default=None)
+
+
+def final_evaluations(log_history: list[dict], metric: str, schedule: Schedule) -> list[dict]:
+    """The log entries that hold the metric at the final density, in the order of their steps."""
+    return [entry for entry in log_history if metric in entry and schedule.is_final(entry["step"])]
 
 
 class BestMask(TrainerCallback):

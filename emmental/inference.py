@@ -65,17 +65,18 @@ def load_pruned(mask: masks.Mask | str | Path, backbone: Backbone | str | None =
     """
     if not isinstance(mask, masks.Mask):
         mask = masks.load(mask)
-    if not isinstance(backbone, Backbone):
-        backbone = load_backbone(backbone or mask.info.base_model, mask.info.base_revision if not backbone else None)
-    masks.check_backbone(mask.info, backbone.weights_sha256(), backbone.head_sha256(), force)
-    fold(mask, backbone)
+    backbone = fold(mask, backbone, force)
     return Pruned(_classifier(backbone, mask.info), backbone.tokenizer, mask.info)
 
 
-def fold(mask: masks.Mask, backbone: Backbone) -> None:
-    """Multiply the mask into the backbone's weights for good."""
+def fold(mask: masks.Mask, backbone: Backbone | str | None = None, force: bool = False) -> Backbone:
+    """The backbone with the mask multiplied into its weights for good; arguments and errors as of load_pruned."""
+    if not isinstance(backbone, Backbone):
+        backbone = load_backbone(backbone or mask.info.base_model, mask.info.base_revision if not backbone else None)
+    masks.check_backbone(mask.info, backbone.weights_sha256(), backbone.head_sha256(), force)
     masks.apply(mask.bits, swap_in(backbone.model))
     fold_out(backbone.model)
+    return backbone
 
 
 class MaskedBackbone:

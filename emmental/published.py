@@ -18,7 +18,6 @@ from emmental.formats import reference
 
 RELEASE = "https://github.com/kongds/SMP/releases/download/SMP-S/"
 BACKBONE = "bert-base-uncased"
-BACKBONE = "bert-base-uncased"
 ALLOCATION = "soft"
 P = 1.0
 

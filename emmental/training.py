@@ -183,7 +183,7 @@ def conclude(trainer: SMPTrainer, problem: Problem, info: masks.MaskInfo, second
     output_dir = Path(trainer.args.output_dir)
     metric = f"eval_{problem.metrics[0]}"
     history = trainer.state.log_history.copy()
-    evaluations = [entry for entry in history if metric in entry and trainer.schedule.is_final(entry["step"])]
+    evaluations = checkpoints.final_evaluations(history, metric, trainer.schedule)
     best = checkpoints.best_evaluation(history, metric, trainer.schedule)
     mask = masks.load(output_dir / checkpoints.BEST)
     masks.apply(mask.bits, trainer.masked_layers)
