@@ -53,7 +53,7 @@ class Schedule:
     final_density: float
     final_lambda: float
     initial_density: float = 1.0
-    ramp_steps: int | None = None  # steps that raise lambda; all of them where not given
+    ramp_steps: int | None = None  # steps that raise lambda: all of them where None
 
     def density(self, step: int) -> float:
         """v(t) = v_f + (v_i - v_f)(1 - t/N)^3 for t < N, then v_f (SMP, equation 4)."""
