@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, HfArgumentParser
 
 from emmental import evaluation, methods, schedule
 from emmental.arguments import BackboneArguments, SentenceDataArguments, SMPConfig, parse_label_map
-from emmental.errors import exit_on_input_error
+from emmental.errors import InputError, exit_on_input_error
 from emmental.heads import SequenceClassifier
 from emmental.problem import Problem
 from emmental.tasks import glue
@@ -47,6 +47,8 @@ def score(base: BackboneArguments, data: SentenceDataArguments) -> None:
     """Print the table of a mask's figures on the validation set."""
     subject = evaluation.find(data.use_mask_pt)
     mask = evaluation.read_subject(subject, base.model_name_or_path, data.task_name)
+    if mask.info.task not in glue.TASKS:
+        raise InputError(f"{subject.path} is a mask for {mask.info.task}: score it with masked_run_squad.py")
     source = Source(data.data_dir, None, data.validation_file)
     measured = evaluation.score(mask, source, base.model_name_or_path, {"max_length": data.max_seq_length})
     print(evaluation.show(subject, mask, measured))

@@ -13,7 +13,7 @@ from transformers import AutoModelForQuestionAnswering, HfArgumentParser
 
 from emmental import evaluation, methods, schedule
 from emmental.arguments import BackboneArguments, SMPConfig, SpanDataArguments, parse_label_map
-from emmental.errors import exit_on_input_error
+from emmental.errors import InputError, exit_on_input_error
 from emmental.heads import SpanClassifier
 from emmental.problem import Problem
 from emmental.tasks import squad
@@ -47,6 +47,8 @@ def score(base: BackboneArguments, data: SpanDataArguments) -> None:
     """Print the table of a mask's figures on the validation set."""
     subject = evaluation.find(data.use_mask_pt)
     mask = evaluation.read_subject(subject, base.model_name_or_path, task_name(data))
+    if mask.info.task not in squad.TASKS:
+        raise InputError(f"{subject.path} is a mask for {mask.info.task}: score it with masked_run_glue.py")
     source = Source(data.data_dir, None, data.validation_file)
     measured = evaluation.score(mask, source, base.model_name_or_path, asdict(reading(data)))
     print(evaluation.show(subject, mask, measured))
