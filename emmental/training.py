@@ -52,6 +52,7 @@ def prune(config: SMPConfig, backbone: Backbone, problem: Problem) -> dict:
         problem = problem.with_numbered_rows()
         with config.main_process_first(desc="the teacher's logits"):
             logits = TeacherLogits(stored_logits(teacher.model, problem.train, backbone.tokenizer), teacher.order)
+        del teacher  # all that it has to say is stored
     model = problem.model(backbone.model, word_ids)
     trainer = build_trainer(config, backbone, problem, schedule, model, info, logits)
     train(trainer, checkpoint)
@@ -205,6 +206,7 @@ def conclude(trainer: SMPTrainer, problem: Problem, info: masks.MaskInfo, second
         f"last_{metric}": evaluations[-1][metric],
         "evaluations_at_final_density": len(evaluations),
         **problem.majority(),
+        **({"teacher": trainer.args.teacher_model_name_or_path} if trainer.teacher else {}),
         "pruning_steps": trainer.schedule.pruning_steps,
         "global_step": trainer.state.global_step,
         "seed": trainer.args.seed,
