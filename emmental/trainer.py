@@ -11,6 +11,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from emmental import allocation, layers
 from emmental.errors import InputError
 from emmental.losses import score_regulariser
+from emmental.processes import last_batches
 from emmental.schedule import Schedule
 
 
@@ -57,9 +58,13 @@ class SMPTrainer(Trainer):
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The model's loss, in training plus lambda(t) times the score regulariser."""
+        new, everywhere = self.new_examples(model.training)
+        if model.training:
+            inputs = first(inputs, new)
         outputs = model(**inputs)
         loss = outputs["loss"]
         if model.training:
+            loss = loss * (new * self.args.world_size / everywhere)  # mean over processes -> mean over examples
             self.last_losses["task_loss"] = loss.detach()
             weight = self.schedule.regulariser_weight(self.state.global_step)
             if self.schedule.final_lambda:
@@ -71,7 +76,19 @@ class SMPTrainer(Trainer):
                     f"the loss is {loss.item()} at step {self.state.global_step + 1}: training stops here. The last "
                     f"checkpoint in {self.args.output_dir} is kept; try a lower --mask_scores_learning_rate"
                 )
+        elif new < len(inputs["input_ids"]):
+            loss = model(**first(inputs, new))["loss"]
         return (loss, outputs) if return_outputs else loss
+
+    def new_examples(self, training: bool) -> tuple[int, int]:
+        """How many examples of the batch are not there to fill it up: on this process and on all; see processes.py."""
+        args, state = self.args, self.accelerator.gradient_state
+        batch = args.train_batch_size if training else args.eval_batch_size
+        last = state.end_of_dataloader and self.accelerator.sync_gradients
+        if not last or args.dataloader_drop_last:
+            return batch, batch * args.world_size
+        examples = len(state.active_dataloader.dataset)
+        return last_batches(examples, batch, args.world_size, args.process_index)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
         """Trainer's evaluation, and that of the further validation sets where no data set is named.
@@ -89,12 +106,18 @@ class SMPTrainer(Trainer):
         """Trainer's log entries with what pruning adds: losses apart, density, lambda; at evaluations per matrix."""
         step = self.state.global_step
         if "loss" in logs:
-            logs |= {name: value.item() for name, value in self.last_losses.items()}
+            means = self.accelerator.reduce(self.last_losses, reduction="mean")
+            logs |= {name: value.item() for name, value in means.items()}
             logs |= {"density": self.schedule.density(step), "lambda": self.schedule.regulariser_weight(step)}
         if "eval_loss" in logs and self.is_in_train:
             kept = {f"density/{name}": layer.mask.float().mean().item() for name, layer in self.masked_layers.items()}
             logs = logs | {"density": layers.density(self.masked_layers)} | kept
         super().log(logs, start_time)
+
+
+def first(inputs: dict[str, torch.Tensor], count: int) -> dict[str, torch.Tensor]:
+    """The batch's first examples; one where count is 0, because a model wants something to look at."""
+    return {name: values[: max(count, 1)] for name, values in inputs.items()}
 
 
 class MaskSelection(TrainerCallback):
@@ -124,7 +147,9 @@ class UncorrectedEpsilon(TrainerCallback):
 class RepeatableOrder(TrainerCallback):
     """Seeds the order of batches by epoch, so that a run resumed in any epoch meets the batches that it would have.
 
-    Trainer does so for batches at random; for batches of similar length it draws from the global generator.
+    Trainer does so for batches at random; for batches of similar length it draws from the global generator. It sorts
+    by length within pools of 50 batches: those of all processes together, so that the order does not depend on how
+    many processes share a batch.
     """
 
     def __init__(self, seed: int):
@@ -134,4 +159,5 @@ class RepeatableOrder(TrainerCallback):
         sampler = train_dataloader.batch_sampler
         while not isinstance(sampler, LengthGroupedSampler):
             sampler = getattr(sampler, "batch_sampler", None) or sampler.sampler
+        sampler.batch_size = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         sampler.generator = torch.Generator().manual_seed(self.seed + int(state.epoch or 0))
