@@ -40,8 +40,9 @@ def train(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfi
         task = glue.with_words(task, parse_label_map(data.label_map))
     source = glue.Source(data.data_dir, data.train_file, data.validation_file)
     source.check()
-    examples, validation = glue.load_train(task, source), glue.load_validation(task, source)
-    backbone = load_backbone(base.model_name_or_path, base.model_revision, base.cache_dir)
+    with config.main_process_first(desc="downloads"):
+        examples, validation = glue.load_train(task, source), glue.load_validation(task, source)
+        backbone = load_backbone(base.model_name_or_path, base.model_revision, base.cache_dir)
     prune(config, backbone, as_problem(task, examples, validation, backbone.tokenizer, data.max_seq_length))
 
 
