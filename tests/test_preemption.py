@@ -5,7 +5,8 @@ import signal
 
 import pytest
 import torch
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
 
 from emmental.checkpoints import Seal
 from emmental.preemption import Preemption
@@ -33,24 +34,36 @@ def preemptible(tiny_bert, folder, strategy, step=None):
     return trainer
 
 
-def evaluations(trainer):
-    return [(entry["step"], entry["eval_loss"]) for entry in trainer.state.log_history if "eval_loss" in entry]
+def evaluations(state):
+    return [(entry["step"], entry["eval_loss"]) for entry in state.log_history if "eval_loss" in entry]
+
+
+def stop(tiny_bert, folder, strategy, step):
+    """Train until SIGTERM comes in this step; returns the checkpoint."""
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        preemptible(tiny_bert, folder, strategy, step).train()
+    assert ended.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert (folder / f"checkpoint-{step}" / "sealed").exists()
+    return folder / f"checkpoint-{step}"
 
 
 @pytest.mark.parametrize("strategy", ["steps", "epoch"])
-@pytest.mark.parametrize("step", [3, 4, STEPS])  # 4 ends the first epoch
+@pytest.mark.parametrize("step", [3, 4])  # 4 ends the first epoch
 def test_stopped_and_resumed_equals_undisturbed(tiny_bert, tmp_path, capsys, strategy, step):
     whole = preemptible(tiny_bert, tmp_path / "whole", strategy)
     whole.train()
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as ended:
-        preemptible(tiny_bert, tmp_path / "run", strategy, step).train()
-    assert ended.value.code == 143
-    assert signal.getsignal(signal.SIGTERM) is before
-    checkpoint = tmp_path / "run" / f"checkpoint-{step}"
-    assert (checkpoint / "sealed").exists()
+    checkpoint = stop(tiny_bert, tmp_path / "run", strategy, step)
     assert f"SIGTERM: stopped after step {step} of {STEPS} and saved {checkpoint};" in capsys.readouterr().err
     resumed = preemptible(tiny_bert, tmp_path / "run", strategy)
     resumed.train(resume_from_checkpoint=str(checkpoint))
-    assert evaluations(resumed) == evaluations(whole)
+    assert evaluations(resumed.state) == evaluations(whole.state)
     assert all(torch.equal(a, b) for a, b in zip(scores_of(resumed).values(), scores_of(whole).values(), strict=True))
+
+
+@pytest.mark.parametrize("strategy", ["steps", "epoch"])
+def test_stopped_in_the_last_step_leaves_no_evaluation_out(tiny_bert, tmp_path, strategy):
+    checkpoint = stop(tiny_bert, tmp_path, strategy, STEPS)
+    state = TrainerState.load_from_json(checkpoint / TRAINER_STATE_NAME)
+    assert [step for step, _ in evaluations(state)] == ([2, 4, 6] if strategy == "steps" else [4, 6])
