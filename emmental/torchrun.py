@@ -7,14 +7,16 @@ Bad input and a run that stopped on SIGTERM are: torchrun itself would start tho
 whatever happened. Knows nothing of pruning; on several nodes use torchrun.
 """
 
+import contextlib
 import os
 import sys
 
+import torch
 from torch.distributed import run
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-from emmental.errors import BAD_INPUT, STOPPED
+from emmental.errors import BAD_INPUT, STOPPED, InputError, exit_on_input_error
 
 RESTARTS = 3
 SHUTDOWN = 600  # seconds that processes have to end a step and save; the cluster's own patience is mostly shorter
@@ -24,26 +26,37 @@ ON_RESTART = ["--overwrite_output_dir", "False"]  # what there is to overwrite b
 def launch(arguments: list[str]) -> int:
     """Run torchrun with these arguments to its end. Returns the exit status of the process that failed first, or 0."""
     options = run.parse_args(["--standalone", "--shutdown_timeout", str(SHUTDOWN), *arguments])
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // int(options.nproc_per_node))))
-    for left in reversed(range(RESTARTS + 1)):
+    threads = torch.get_num_threads() // local_processes(options.nproc_per_node)
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, threads)))
+    restarts = 0
+    while True:
         try:
             run.run(options)
             return 0
         except ChildFailedError as failed:
             rank, failure = failed.get_first_failure()
-        if failure.exitcode in (BAD_INPUT, STOPPED) or not left:
+        if failure.exitcode in (BAD_INPUT, STOPPED) or restarts == RESTARTS:
             return failure.exitcode if failure.exitcode > 0 else 128 - failure.exitcode
-        again = f"all start again (attempt {RESTARTS - left + 2} of {RESTARTS + 1})"
-        print(f"process {rank} ended with status {failure.exitcode}: {again}", file=sys.stderr)
+        restarts += 1
+        print(f"process {rank} ended with status {failure.exitcode}: restart {restarts} of {RESTARTS}", file=sys.stderr)
         options.training_script_args += ON_RESTART
-    raise AssertionError("the last attempt returns")
+
+
+def local_processes(wanted: str) -> int:
+    """The number of processes; ``gpu`` means one for each GPU. Raises InputError for what is no number above 0."""
+    with contextlib.suppress(ValueError):
+        if (processes := run.determine_local_world_size(wanted)) > 0:
+            return processes
+    raise InputError(
+        f"{wanted} processes (NPROC, --nproc_per_node): a number above 0 is needed, or gpu for one per GPU"
+    )
 
 
 def main() -> None:
     """End with the script's exit status, 128 + n on signal n."""
     try:
-        sys.exit(launch(sys.argv[1:]))
+        with exit_on_input_error():
+            sys.exit(launch(sys.argv[1:]))
     except SignalException as signal:
         sys.exit(128 + signal.sigval)
 

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -28,7 +29,7 @@ from tests.tiny import (
     write_reviews,
 )
 
-ACCELERATE = ("accelerate", "launch", "--multi_gpu", "--num_processes", "2")
+ACCELERATE = ("accelerate", "launch", "--multi_gpu", "--num_processes", "2")  # as in the README
 MEASURED = ("runtime", "per_second", "flos")
 
 
@@ -49,25 +50,30 @@ def test_new_examples_of_the_last_batches(examples, per_process, processes):
 
 @pytest.fixture(scope="module")
 def uneven(tmp_path_factory):
-    """43 examples to train and 13 to validate: no batch size but 1 divides them."""
+    """53 examples to train and 13 to validate: no batch size divides them. Pools of 50 batches are cut to them, too."""
     folder = tmp_path_factory.mktemp("uneven")
     return {
-        "train": write_reviews(folder / "train.csv", 43),
+        "train": write_reviews(folder / "train.csv", 53),
         "validation": write_reviews(folder / "dev.csv", 13, seed=1),
     }
+
+
+def flags(batch, data, model, output_dir, epochs) -> list[str]:
+    """The flags of tests/tiny.py's short run, for the script itself."""
+    chosen = {
+        "--task_name": "sst2", "--output_dir": output_dir, "--model_name_or_path": model, "--final_threshold": 0.25,
+        "--per_device_train_batch_size": batch, "--per_device_eval_batch_size": 3, "--num_train_epochs": epochs,
+        "--mask_scores_learning_rate": 5e-2, "--final_lambda": 10, "--eval_steps": 3, "--logging_steps": 1,
+        "--report_to": "tensorboard",
+    }  # fmt: skip
+    words = [str(word) for pair in chosen.items() for word in pair]
+    return [*words, "--magnitude_topk_threshold", *map(str, data_flags(data))]
 
 
 def traced(launcher, batch, uneven, model, folder):
     """Run tests/trace_masks.py in this folder; returns its curves and each process's masks."""
     folder.mkdir()
-    flags = {
-        "--task_name": "sst2", "--output_dir": "out", "--model_name_or_path": model, "--final_threshold": 0.25,
-        "--per_device_train_batch_size": batch, "--per_device_eval_batch_size": 3, "--num_train_epochs": 2,
-        "--mask_scores_learning_rate": 5e-2, "--final_lambda": 10, "--eval_steps": 3, "--logging_steps": 1,
-        "--report_to": "tensorboard",
-    }  # fmt: skip
-    words = [str(word) for pair in flags.items() for word in pair]
-    script = ("tests/trace_masks.py", *words, "--magnitude_topk_threshold", *data_flags(uneven))
+    script = ("tests/trace_masks.py", *flags(batch, uneven, model, "out", 2))
     run = run_command((*launcher, *script), {"PYTHONPATH": str(ROOT)}, folder)
     assert run.returncode == 0, run.stderr
     assert run.stdout.count("results of out") == 1
@@ -86,13 +92,26 @@ def test_two_processes_train_as_one(uneven, tmp_path):
     model = save_tiny_bert(tmp_path / "bert", tiny_config(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0))
     one, (alone,) = traced(("python",), 8, uneven, model, tmp_path / "one")
     two, masks = traced(ACCELERATE, 4, uneven, model, tmp_path / "two")
-    assert len(alone) == 2 * 6 + 1  # 5 full batches and one of 3 in each epoch; and before the first step
+    assert len(alone) == 2 * 7 + 1  # 6 full batches and one of 5 in each epoch; and before the first step
     assert masks == [alone, alone]
     assert two.keys() == one.keys()
     assert {"train/loss", "train/task_loss", "train/regulariser", "eval/loss", "eval/accuracy"} <= one.keys()
     for tag, points in one.items():
         assert [step for step, _ in two[tag]] == [step for step, _ in points]
         assert [value for _, value in two[tag]] == pytest.approx([value for _, value in points], abs=1e-5), tag
+
+
+def on_two_nodes(script_flags, folder):
+    """Run the README's torchrun line twice, as on two nodes, with a process each and these flags."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    (line,) = re.findall(r"^torchrun .*masked_run_glue\.py", (ROOT / "README.md").read_text(), re.MULTILINE)
+    line = line.replace("node1:29400", address).replace("--nproc_per_node 8", "--nproc_per_node 1")
+    nodes = [started((*line.split(), *script_flags), {}, folder) for _ in range(2)]
+    for node in nodes:
+        _, errors = node.communicate(timeout=300)
+        assert node.returncode == 0, errors
 
 
 def started(arguments, variables, folder):
@@ -122,8 +141,7 @@ def wait_for_step(process, step):
 def test_death_and_preemption_leave_no_trace(tiny_bert, reviews, tmp_path):
     arguments, variables = short_run(tiny_bert, reviews)
     variables |= {"NPROC": "2", "BATCH_SIZE": "4", "REPORT_TO": "none"}
-    whole = run_command(arguments, variables | {"OUTPUT_DIR": "whole"}, tmp_path)
-    assert whole.returncode == 0, whole.stderr
+    on_two_nodes(flags(4, reviews, tiny_bert, "whole", 3), tmp_path)
 
     process = started((*arguments, "--overwrite_output_dir"), variables, tmp_path)
     wait_for_step(process, 6)
@@ -146,7 +164,7 @@ def test_death_and_preemption_leave_no_trace(tiny_bert, reviews, tmp_path):
     again = run_command(arguments, variables, tmp_path)  # finished by now
     assert again.returncode == 2
     assert again.stderr.count("error:") == 1
-    assert "all start again" not in again.stderr
+    assert "restart" not in again.stderr
 
 
 def test_preempted_alone(finished, tiny_bert, reviews, tmp_path):
