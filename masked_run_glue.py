@@ -39,7 +39,8 @@ def train(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfi
         task = glue.with_words(task, parse_label_map(data.label_map))
     source = Source(data.data_dir, data.train_file, data.validation_file)
     source.check()
-    examples, validation = glue.load_train(task, source), glue.load_validation(task, source)
+    with config.main_process_first(desc="downloads"):
+        examples, validation = glue.load_train(task, source), glue.load_validation(task, source)
     methods.run(config, base, lambda tokenizer: as_problem(task, examples, validation, tokenizer, data.max_seq_length))
 
 

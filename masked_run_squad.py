@@ -38,7 +38,8 @@ def train(base: BackboneArguments, data: SpanDataArguments, config: SMPConfig) -
     """Train by the configured method."""
     task, source = squad.TASKS[task_name(data)], Source(data.data_dir, data.train_file, data.validation_file)
     source.check()
-    examples = [squad.load(task, source, split, data.skip_misplaced_answers) for split in ("train", "validation")]
+    with config.main_process_first(desc="downloads"):
+        examples = [squad.load(task, source, split, data.skip_misplaced_answers) for split in ("train", "validation")]
     words = squad.with_words(parse_label_map(data.label_map)) if data.label_map else squad.WORDS
     methods.run(config, base, lambda tokenizer: as_problem(task, words, *examples, tokenizer, reading(data)))
 

@@ -66,5 +66,5 @@ fi
 [[ -z $PRUNING_STEPS ]] || FLAGS+=(--warmup_threshold_step "$PRUNING_STEPS")
 
 PYTHON=(python)
-[[ $NPROC == 1 ]] || PYTHON=(torchrun --nproc_per_node "$NPROC")
-exec "${PYTHON[@]}" "$(dirname "$0")/masked_run_glue.py" "${FLAGS[@]}" "$@"
+[[ $NPROC == 1 ]] || PYTHON=(python -m emmental.torchrun --nproc_per_node "$NPROC")
+PYTHONPATH=$(dirname "$0")${PYTHONPATH:+:$PYTHONPATH} exec "${PYTHON[@]}" "$(dirname "$0")/masked_run_glue.py" "${FLAGS[@]}" "$@"

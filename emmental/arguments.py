@@ -123,6 +123,7 @@ class SMPConfig(TrainingArguments):
     save_total_limit: int | None = _help("Checkpoints kept while training; below 2 a killed run may lose all.", 2)
     logging_nan_inf_filter: bool = _help("Leave a loss that is not finite out of the logs.", False)
     dataloader_pin_memory: bool = _help("Hand batches over in pinned memory.", torch.cuda.is_available())
+    ddp_find_unused_parameters: bool | None = _help("Look for scores that a batch does not use.", False)
     remove_unused_columns: bool = _help("Drop data columns that the model does not take.", False)
     overwrite_output_dir: bool = _help("Start anew where the output folder holds a run.", False)
 
@@ -130,6 +131,8 @@ class SMPConfig(TrainingArguments):
         self.default_intervals = self.eval_steps is None, self.save_steps is None
         self.eval_steps = self.eval_steps or 0.1
         self.save_steps = self.save_steps or self.eval_steps
+        # Without this processes on a machine with CPUs alone would not find each other, and each train by itself.
+        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         super().__post_init__()
 
     @property
@@ -159,7 +162,10 @@ class SMPConfig(TrainingArguments):
         if not self.freeze_bert:
             raise InputError("--freeze_bert False: only masks over a frozen backbone are trained")
         if self.n_gpu > 1:
-            raise InputError("several GPUs in one process (DataParallel) break learned masks: start with torchrun")
+            raise InputError(
+                f"{self.n_gpu} GPUs in one process (DataParallel) break learned masks: start a process per GPU with "
+                f"NPROC={self.n_gpu} or torchrun, or show one GPU with CUDA_VISIBLE_DEVICES=0"
+            )
 
 
 def parse_label_map(text: str) -> dict:

@@ -52,6 +52,7 @@ def prepare(output_dir: Path, settings: dict, overwrite: bool) -> Path | None:
                 f"command to resume it, choose another --output_dir, or add --overwrite_output_dir"
             )
     output_dir.mkdir(parents=True, exist_ok=True)
+    clear_half_written(output_dir)
     write_json(output_dir / SETTINGS, settings)
     return last_sealed(output_dir)
 
@@ -61,6 +62,13 @@ def clear(output_dir: Path) -> None:
     for pattern in WRITTEN:
         for path in output_dir.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def clear_half_written(output_dir: Path) -> None:
+    """Remove checkpoints without a seal, so that they are not among the few that are kept."""
+    for checkpoint in output_dir.glob("checkpoint-*"):
+        if not (checkpoint / SEAL).exists():
+            shutil.rmtree(checkpoint)
 
 
 def last_sealed(output_dir: Path) -> Path | None:
@@ -107,9 +115,10 @@ class BestMask(TrainerCallback):
 
 
 class Seal(TrainerCallback):
-    """Marks a checkpoint as whole after everything in it is written."""
+    """Marks a checkpoint as whole after everything in it is written, by all processes."""
 
     def on_save(self, args, state, control, **kwargs):
+        args.distributed_state.wait_for_everyone()
         if state.is_world_process_zero:
             output_dir = Path(args.output_dir)
             checkpoint = output_dir / f"checkpoint-{state.global_step}"

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProgressCallback
 
-from emmental import checkpoints, report
+from emmental import checkpoints, processes, report
 from emmental.arguments import SMPConfig
 from emmental.files import write_json
+from emmental.preemption import Preemption
 from emmental.problem import Problem
-from emmental.trainer import TaskTrainer
-from emmental.training import check_length, count_steps, loop_settings
+from emmental.task_trainer import TaskTrainer
+from emmental.training import check_length, count_steps, loop_settings, prepare_output
 
 
 def fine_tune(
@@ -34,10 +35,7 @@ def fine_tune(
         "learning_rate": config.learning_rate,
         "weight_decay": config.weight_decay,
     }
-    with config.main_process_first(desc="the output folder"):
-        checkpoint = checkpoints.prepare(
-            output_dir, settings | loop_settings(config) | problem.reading, config.overwrite_output_dir
-        )
+    checkpoint = prepare_output(config, settings | loop_settings(config) | problem.reading)
     config.label_names = list(problem.label_names)
     if config.should_save:
         print(report.dense_plan(config, name, model, problem, settings["total_steps"], checkpoint), flush=True)
@@ -46,7 +44,8 @@ def fine_tune(
     trainer.remove_callback(ProgressCallback)
     if not config.disable_tqdm:
         trainer.add_callback(report.Progress(lambda step: 1.0, problem.logged_metrics()))
-    trainer.add_callback(checkpoints.Seal())
+    for callback in (checkpoints.Seal(), processes.OwnRandomness(), Preemption(trainer.accelerator)):
+        trainer.add_callback(callback)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     results = {
         "task": problem.task,

@@ -19,9 +19,12 @@ def run(config: SMPConfig, base: BackboneArguments, problem: Callable[[PreTraine
     """
     place = base.model_name_or_path, base.model_revision, base.cache_dir
     if config.pruning_method != "finetune":
-        backbone = load_backbone(*place)
-        return prune(config, backbone, problem(backbone.tokenizer))
-    tokenizer = load_tokenizer(*place)
-    task = problem(tokenizer)
+        with config.main_process_first(desc="the backbone and its features"):
+            backbone = load_backbone(*place)
+            task = problem(backbone.tokenizer)
+        return prune(config, backbone, task)
+    with config.main_process_first(desc="the tokenizer and its features"):
+        tokenizer = load_tokenizer(*place)
+        task = problem(tokenizer)
     transformers.set_seed(config.seed)  # the head is drawn at random
     return fine_tune(config, load_dense(task.dense_model, list(task.label_words), *place), tokenizer, place[0], task)

@@ -1,86 +1,28 @@
-"""transformers' Trainer for our tasks, and SMPTrainer with masks: once per optimiser step the schedule gives a density,
-the allocation one per matrix, and every layer selects its mask, which all micro-batches and evaluations share until the
-next step.
+"""SMPTrainer: training with masks. Once per optimiser step the schedule gives a density, the allocation one per matrix,
+and every layer selects its mask, which all micro-batches and evaluations share until the next step.
 
 Builds on public hooks and callbacks only; knows no task.
 """
 
 import torch
-from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback
+from transformers import TrainerCallback
 
 from emmental import allocation, layers
 from emmental.errors import InputError
 from emmental.losses import score_regulariser
-from emmental.order import OrderByEpoch, SimilarLengths
 from emmental.schedule import Schedule
-from emmental.teacher_logits import TeacherLogits
-
-
-class TaskTrainer(Trainer):
-    """Trainer with more than one validation set, a repeatable order of batches, and rows that are numbered.
-
-    more_eval_datasets: validation sets beside eval_dataset by name; their metrics are prefixed ``eval_<name>_``. A
-    column ``row`` of a data set says which of its rows a batch holds; no model gets it.
-    """
-
-    def __init__(self, model, args, more_eval_datasets=None, **kwargs):
-        super().__init__(model, args, **kwargs)
-        self.more_eval_datasets = more_eval_datasets or {}
-
-    def get_train_dataloader(self):
-        """Trainer's batches, those of similar length in an order of our own; see order.SimilarLengths."""
-        args = self.args
-        if args.train_sampling_strategy != "group_by_length":
-            return super().get_train_dataloader()
-        lengths = [len(ids) for ids in self.train_dataset["input_ids"][:]]
-        block = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-        sampler = SimilarLengths(lengths, block, args.seed if args.data_seed is None else args.data_seed)
-        self.add_callback(OrderByEpoch(sampler))
-        loader = DataLoader(
-            self.train_dataset,
-            batch_size=args.train_batch_size,
-            sampler=sampler,
-            collate_fn=self.data_collator,
-            drop_last=args.dataloader_drop_last,
-            num_workers=args.dataloader_num_workers,
-            pin_memory=args.dataloader_pin_memory,
-            persistent_workers=args.dataloader_persistent_workers,
-        )
-        return self.accelerator.prepare(loader)
-
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """The model's own loss."""
-        inputs.pop("row", None)
-        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-
-    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
-        """Trainer's evaluation, and that of the further validation sets where no data set is named.
-
-        Draws nothing from the random generator: how often one looks does not change the run.
-        """
-        with torch.random.fork_rng():
-            metrics = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
-            if eval_dataset is None:
-                for name, dataset in self.more_eval_datasets.items():
-                    metrics |= super().evaluate(dataset, ignore_keys, f"{metric_key_prefix}_{name}")
-        return metrics
+from emmental.task_trainer import TaskTrainer
 
 
 class SMPTrainer(TaskTrainer):
-    """Trains mask scores. The model is a LabelWordModel whose backbone holds MaskedLinear layers.
-
-    teacher: logits to distil from, by the training set's column ``row``.
-    """
+    """Trains mask scores. The model is a LabelWordModel whose backbone holds MaskedLinear layers."""
 
     loss_is_scaled_for_ga = False  # ours is a mean per micro-batch plus a regulariser: Trainer must divide it
 
-    def __init__(self, model, args, schedule: Schedule, teacher: TeacherLogits | None = None, **kwargs):
+    def __init__(self, model, args, schedule: Schedule, **kwargs):
         super().__init__(model, args, **kwargs)
         self.schedule = schedule
-        self.teacher = teacher
         self.masked_layers = layers.masked_layers(model.backbone)  # names as in the checkpoint
-        self.last_losses: dict[str, torch.Tensor] = {}
         self.add_callback(MaskSelection(self))
         self.add_callback(UncorrectedEpsilon(args.adam_epsilon, args.adam_beta2))
 
@@ -107,33 +49,24 @@ class SMPTrainer(TaskTrainer):
         return self.optimizer
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """The model's loss, in training with distillation, where there is a teacher, and the score regulariser."""
-        rows = inputs.get("row")
+        """The task's loss, in training plus lambda(t) times the score regulariser."""
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if model.training:
-            losses = {"task_loss": loss.detach()}
-            if self.teacher:
-                args = self.args
-                kd = self.model.distillation(outputs, self.teacher.batch(rows), inputs, args.temperature)
-                losses["distillation"] = kd.detach()
-                loss = args.alpha_ce * loss + args.alpha_distil * kd
             if self.schedule.final_lambda:
                 regulariser = score_regulariser(layer.mask_scores for layer in self.masked_layers.values())
-                losses["regulariser"] = regulariser.detach()
+                self.last_losses["regulariser"] = regulariser.detach()
                 loss = loss + self.schedule.regulariser_weight(self.state.global_step) * regulariser
             if not torch.isfinite(loss):
                 raise InputError(
                     f"the loss is {loss.item()} at step {self.state.global_step + 1}: training stops here. The last "
                     f"checkpoint in {self.args.output_dir} is kept; try a lower --mask_scores_learning_rate"
                 )
-            self.last_losses = losses
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs, start_time=None):
-        """Trainer's log entries with what pruning adds: losses apart, density, lambda; at evaluations per matrix."""
+        """The log entries with what pruning adds: density and lambda; at evaluations the density of each matrix."""
         step = self.state.global_step
         if "loss" in logs:
-            logs |= {name: value.item() for name, value in self.last_losses.items()}
             logs |= {"density": self.schedule.density(step), "lambda": self.schedule.regulariser_weight(step)}
         if "eval_loss" in logs and self.is_in_train:
             kept = {f"density/{name}": layer.mask.float().mean().item() for name, layer in self.masked_layers.items()}

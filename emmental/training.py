@@ -9,13 +9,14 @@ import transformers
 from transformers import ProgressCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
-from emmental import checkpoints, masks, report, snapshots
+from emmental import checkpoints, masks, processes, report, snapshots
 from emmental.arguments import SMPConfig
 from emmental.backbones import Backbone
 from emmental.errors import InputError
 from emmental.files import write_json
 from emmental.heads import label_word_ids
 from emmental.layers import init_scores, swap_in
+from emmental.preemption import Preemption
 from emmental.problem import Problem
 from emmental.schedule import Lengths, Schedule, pruning_length, ramp_length
 from emmental.teacher_logits import TeacherLogits, stored_logits
@@ -39,10 +40,7 @@ def prune(config: SMPConfig, backbone: Backbone, problem: Problem) -> dict:
     layers = swap_in(backbone.model)
     init_scores(layers, config.mask_init, config.mask_scale)
     settings = run_settings(config, info, schedule, problem.reading, teacher)
-    with config.main_process_first(desc="the output folder"):
-        checkpoint = checkpoints.prepare(
-            Path(config.output_dir), settings, config.overwrite_output_dir and config.should_save
-        )
+    checkpoint = prepare_output(config, settings)
     config.label_names = list(problem.label_names)
     if config.should_save:
         print(report.plan(config, backbone, problem, schedule, layers, teacher, checkpoint), flush=True)
@@ -66,6 +64,16 @@ def checked_teacher(config: SMPConfig, backbone: Backbone, problem: Problem) -> 
     teacher.model.to(config.device)
     check_order(teacher, problem, backbone.tokenizer)
     return teacher
+
+
+def prepare_output(config: SMPConfig, settings: dict) -> Path | None:
+    """Claim the output folder; returns the checkpoint that all processes resume from, if any."""
+    output_dir = Path(config.output_dir)
+    overwrite = config.overwrite_output_dir and not processes.restarted()
+    checkpoint = processes.on_first(config.process_index, lambda: checkpoints.prepare(output_dir, settings, overwrite))
+    if not processes.all_true((checkpoint or output_dir).exists()):
+        raise InputError(f"{output_dir}: not seen by all processes: several nodes need a file system that they share")
+    return checkpoint
 
 
 def check_length(max_length: int, longest: int) -> None:
@@ -148,7 +156,7 @@ def loop_settings(config: SMPConfig) -> dict:
 
 def build_trainer(config, backbone, problem, schedule, model, info, teacher) -> SMPTrainer:
     """The trainer with its data, callbacks and logs."""
-    trainer = SMPTrainer(model, config, schedule, teacher, **problem.for_trainer(backbone.tokenizer))
+    trainer = SMPTrainer(model, config, schedule, teacher=teacher, **problem.for_trainer(backbone.tokenizer))
 
     def save_mask(path: Path):
         masks.save(masks.Mask(masks.capture(trainer.masked_layers), info), path)
@@ -167,6 +175,8 @@ def build_trainer(config, backbone, problem, schedule, model, info, teacher) -> 
     trainer.add_callback(checkpoints.Seal())
     if config.snapshot_densities:
         trainer.add_callback(snapshots.Snapshots(snapshot_densities(config), schedule.density, take_snapshot))
+    trainer.add_callback(processes.OwnRandomness())
+    trainer.add_callback(Preemption(trainer.accelerator))
     return trainer
 
 
@@ -181,12 +191,14 @@ def train(trainer: SMPTrainer, checkpoint: Path | None) -> None:
             trainer.state = state
             return
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    trainer.accelerator.wait_for_everyone()
     if not (output_dir / checkpoints.BEST).exists():  # no evaluation was due at the final density
         trainer.evaluate()
 
 
 def conclude(trainer: SMPTrainer, problem: Problem, info: masks.MaskInfo, seconds: float) -> dict:
     """Evaluate the best mask once more, write the run's files, show the table."""
+    trainer.accelerator.wait_for_everyone()  # until the best mask is written
     output_dir = Path(trainer.args.output_dir)
     metric = f"eval_{problem.metrics[0]}"
     history = trainer.state.log_history.copy()

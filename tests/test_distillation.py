@@ -130,7 +130,7 @@ def test_stored_logits_give_the_losses_of_a_live_teacher(tiny_bert, tmp_path, mo
             (SpanClassifier if spans else SequenceClassifier)(backbone.model, [8, 9]),
             config,
             Schedule(6, 4, 0.2, 20.0),
-            teacher,
+            teacher=teacher,
             train_dataset=train,
             processing_class=tokenizer,
             data_collator=DataCollatorWithPadding(tokenizer),

@@ -39,18 +39,17 @@ def build(tiny_bert, output_dir, dropout=0.1, final_lambda=20.0, **settings):
     config = SMPConfig(
         output_dir=str(output_dir),
         max_steps=STEPS,
-        save_strategy="no",
-        eval_strategy="no",
         logging_steps=1,
         disable_tqdm=True,
         mask_scores_learning_rate=0.05,
-        **{"per_device_train_batch_size": 8} | settings,
+        **{"per_device_train_batch_size": 8, "save_strategy": "no", "eval_strategy": "no"} | settings,
     )
     return SMPTrainer(
         SequenceClassifier(backbone.model, [8, 9]),
         config,
         Schedule(STEPS, 4, 0.2, final_lambda),
         train_dataset=examples(),
+        eval_dataset=examples(8),
         processing_class=backbone.tokenizer,
         data_collator=DataCollatorWithPadding(backbone.tokenizer),
     )
