@@ -1,36 +1,46 @@
 """Train a mask for a sentence task over a frozen pretrained encoder.
 
     python masked_run_glue.py --task_name sst2 --data_dir GLUE/SST-2 --final_threshold 0.1 --output_dir models/sst2
+    python masked_run_glue.py --task_name sst2 --data_dir GLUE/SST-2 --output_dir models/sst2 --do_predict
     python masked_run_glue.py --help
 
 run.sh calls this with the published recipes: bash run.sh sst2_0.10_mag
 """
 
+from dataclasses import replace
+from pathlib import Path
+
 import datasets
 from transformers import HfArgumentParser
 
-from emmental import evaluation
+from emmental import checkpoints, evaluation
 from emmental.arguments import BackboneArguments, SentenceDataArguments, SMPConfig, parse_label_map
 from emmental.backbones import load_backbone
-from emmental.errors import exit_on_input_error
+from emmental.errors import InputError, exit_on_input_error
 from emmental.heads import SequenceClassifier
+from emmental.inference import feature_logits, load_pruned
 from emmental.schedule import pruning_length
-from emmental.tasks import glue
+from emmental.tasks import glue, glue_predictions
 from emmental.training import Problem, prune
 
 
 def main() -> None:
-    """Parse the flags; train, or score a mask."""
+    """Parse the flags; train, or score a mask; predict the test set where that is asked for."""
     base, data, config = HfArgumentParser(
         (BackboneArguments, SentenceDataArguments, SMPConfig), description=__doc__.splitlines()[0]
     ).parse_args_into_dataclasses()
     datasets.disable_progress_bars()
     with exit_on_input_error():
         config.check()
+        output_dir = Path(config.output_dir)
+        tests = glue_predictions.load_tests(glue.TASKS[data.task_name], sources(data)) if config.do_predict else {}
+        finished = (output_dir / checkpoints.RESULTS).exists() and not config.overwrite_output_dir
         if data.use_mask_pt:
             score(base, data)
-        else:
+        elif not (tests and finished):
             train(base, data, config)
+        if tests and config.should_save:
+            predict(base, data, output_dir, tests)
 
 
 def train(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfig) -> None:
@@ -38,7 +48,7 @@ def train(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfi
     task = glue.TASKS[data.task_name]
     if data.label_map:
         task = glue.with_words(task, parse_label_map(data.label_map))
-    source = glue.Source(data.data_dir, data.train_file, data.validation_file)
+    source = sources(data)
     source.check()
     examples, validation = glue.load_train(task, source), glue.load_validation(task, source)
     backbone = load_backbone(base.model_name_or_path, base.model_revision, base.cache_dir)
@@ -49,9 +59,29 @@ def score(base: BackboneArguments, data: SentenceDataArguments) -> None:
     """Print the table of a mask's figures on the validation set."""
     subject = evaluation.find(data.use_mask_pt)
     mask = evaluation.read_subject(subject, base.model_name_or_path, data.task_name)
-    source = glue.Source(data.data_dir, None, data.validation_file)
-    measured = evaluation.score(mask, source, base.model_name_or_path, data.max_seq_length)
+    measured = evaluation.score(mask, sources(data), base.model_name_or_path, data.max_seq_length)
     print(evaluation.show(subject, mask, measured))
+
+
+def predict(base: BackboneArguments, data: SentenceDataArguments, output_dir: Path, tests: dict) -> None:
+    """Write the predictions of --use_mask_pt's or the output folder's mask for these test sets."""
+    subject = evaluation.find(data.use_mask_pt or str(output_dir))
+    mask = evaluation.read_subject(subject, base.model_name_or_path, data.task_name)
+    if mask.info.task != data.task_name:
+        raise InputError(f"{subject.path} is a mask for {mask.info.task}, but --task_name is {data.task_name}")
+    task = glue.with_words(glue.TASKS[data.task_name], mask.info.label_words)
+    mask = replace(mask, info=replace(mask.info, label_words=task.words))  # logits in the order of the data's labels
+    pruned = load_pruned(mask, load_backbone(base.model_name_or_path, base.model_revision, base.cache_dir))
+    for name, test in tests.items():
+        features = glue.tokenized(test, pruned.tokenizer, data.max_seq_length)
+        logits = feature_logits(pruned.model, pruned.tokenizer, features[:])
+        path = output_dir / "predictions" / name
+        print(f"{path}: {glue_predictions.write(task, test, logits, path)}")
+
+
+def sources(data: SentenceDataArguments) -> glue.Source:
+    """Where the examples are, by the flags."""
+    return glue.Source(data.data_dir, data.train_file, data.validation_file, data.test_file)
 
 
 def as_problem(task: glue.SentenceTask, examples, validation: dict, tokenizer, max_length: int) -> Problem:

@@ -42,6 +42,7 @@ class SentenceDataArguments:
     data_dir: str | None = _help("Folder with the task's official GLUE TSV files, or the parent of such folders.")
     train_file: str | None = _help("Training examples as csv, json or jsonl, instead of --data_dir.")
     validation_file: str | None = _help("Validation examples in a file of the same kind.")
+    test_file: str | None = _help("Examples without labels for --do_predict, in a file of these kinds.")
     max_seq_length: int = _help("Longer texts are truncated to this many tokens.", 128)
     use_mask_pt: str | None = _help("Score this mask (file or output folder) on the validation set; train nothing.")
     label_map: str | None = _help(
@@ -101,6 +102,10 @@ class SMPConfig(TrainingArguments):
     logging_nan_inf_filter: bool = _help("Leave a loss that is not finite out of the logs.", False)
     dataloader_pin_memory: bool = _help("Hand batches over in pinned memory.", torch.cuda.is_available())
     remove_unused_columns: bool = _help("Drop data columns that the model does not take.", False)
+    do_predict: bool = _help(
+        "Write GLUE's submission files for the test set into <output_dir>/predictions; a finished run only predicts.",
+        False,
+    )
     overwrite_output_dir: bool = _help("Start anew where the output folder holds a run.", False)
 
     def __post_init__(self):

@@ -23,6 +23,7 @@ SEAL = "sealed"
 WRITTEN = (
     MASK, RESULTS, SETTINGS, BEST, "density.png", "curves.png", "densities.csv", "densities.png",
     "snapshot_*.safetensors", "checkpoint-*", "runs",
+    "predictions",
 )  # fmt: skip
 
 

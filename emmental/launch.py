@@ -168,7 +168,11 @@ def launch(launcher: str, words: list[str], environment: Mapping[str, str]) -> N
         runs = {
             seed: (Path(each.flags["--output_dir"]), each.command()) for seed, each in zip(chosen, jobs, strict=True)
         }
-        seeds.run(runs, plan.published(job.task, settings), again="--overwrite_output_dir" in rest)
+        seeds.run(
+            runs,
+            plan.published(job.task, settings),
+            again=not {"--overwrite_output_dir", "--do_predict"}.isdisjoint(rest),
+        )
     else:
         os.execvp(job.command()[0], job.command())
 

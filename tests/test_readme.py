@@ -33,6 +33,7 @@ def workplace(tmp_path_factory, tiny_bert, reviews):
         (folder / "glue" / task).mkdir(parents=True)
         for file in ("train.tsv", "dev.tsv", "dev_matched.tsv"):
             (folder / "glue" / task / file).write_text("\n".join(lines) + "\n")
+    (folder / "glue" / "RTE" / "test.tsv").write_text("index\tsentence1\tsentence2\n0\tgood film\tbad plot\n")
     return folder
 
 

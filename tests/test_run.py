@@ -168,6 +168,21 @@ def test_bad_input(monkeypatch, capsys, tmp_path, tiny_bert, broken_models, revi
     assert not list(tmp_path.iterdir())
 
 
+def test_published_figures_stand_beside_the_measured_ones(monkeypatch, capsys, tmp_path, tiny_bert):
+    """For the paper's backbone, allocation and density: here a folder of its name."""
+    (tmp_path / "bert-base-uncased").symlink_to(tiny_bert)
+    header, rows = "sentence1\tsentence2\tgold_label", ["good film\tbad plot\tneutral", "a\tb\tentailment"]
+    for name in ("train", "dev_matched"):  # without dev_mismatched
+        (tmp_path / f"{name}.tsv").write_text("\n".join([header, *rows]) + "\n")
+    flags = "--task_name mnli --data_dir . --output_dir out --max_steps 3 --final_threshold 0.1 --disable_tqdm true"
+    for soft, figure in (("true", "0.825"), ("false", "0.820")):
+        arguments = [*flags.split(), "--magnitude_topk_threshold", soft, "--overwrite_output_dir"]
+        monkeypatch.setattr(sys, "argv", ["masked_run_glue.py", *arguments])
+        monkeypatch.chdir(tmp_path)
+        masked_run_glue.main()
+        assert re.search(rf"accuracy +\d\.\d{{4}}  \(best of .*\)  \(published: {figure}\)\n", capsys.readouterr().out)
+
+
 def test_help_shows_all_flags(command):
     run = command("python", "masked_run_glue.py", "--help")
     assert run.returncode == 0
