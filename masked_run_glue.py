@@ -11,17 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import datasets
-from transformers import HfArgumentParser
+from transformers import AutoModelForSequenceClassification, HfArgumentParser
 
-from emmental import checkpoints, evaluation
+from emmental import checkpoints, evaluation, methods, schedule
 from emmental.arguments import BackboneArguments, SentenceDataArguments, SMPConfig, parse_label_map
 from emmental.backbones import load_backbone
 from emmental.errors import InputError, exit_on_input_error
 from emmental.heads import SequenceClassifier
 from emmental.inference import feature_logits, load_pruned
-from emmental.schedule import pruning_length
+from emmental.problem import Problem
 from emmental.tasks import glue, glue_predictions
-from emmental.training import Problem, prune
+from emmental.tasks.source import Source
 
 
 def main() -> None:
@@ -44,22 +44,23 @@ def main() -> None:
 
 
 def train(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfig) -> None:
-    """Prune the backbone for the task."""
+    """Train for the task by the configured method."""
     task = glue.TASKS[data.task_name]
     if data.label_map:
         task = glue.with_words(task, parse_label_map(data.label_map))
     source = sources(data)
     source.check()
     examples, validation = glue.load_train(task, source), glue.load_validation(task, source)
-    backbone = load_backbone(base.model_name_or_path, base.model_revision, base.cache_dir)
-    prune(config, backbone, as_problem(task, examples, validation, backbone.tokenizer, data.max_seq_length))
+    methods.run(config, base, lambda tokenizer: as_problem(task, examples, validation, tokenizer, data.max_seq_length))
 
 
 def score(base: BackboneArguments, data: SentenceDataArguments) -> None:
     """Print the table of a mask's figures on the validation set."""
     subject = evaluation.find(data.use_mask_pt)
     mask = evaluation.read_subject(subject, base.model_name_or_path, data.task_name)
-    measured = evaluation.score(mask, sources(data), base.model_name_or_path, data.max_seq_length)
+    if mask.info.task not in glue.TASKS:
+        raise InputError(f"{subject.path} is a mask for {mask.info.task}: score it with masked_run_squad.py")
+    measured = evaluation.score(mask, sources(data), base.model_name_or_path, {"max_length": data.max_seq_length})
     print(evaluation.show(subject, mask, measured))
 
 
@@ -79,9 +80,9 @@ def predict(base: BackboneArguments, data: SentenceDataArguments, output_dir: Pa
         print(f"{path}: {glue_predictions.write(task, test, logits, path)}")
 
 
-def sources(data: SentenceDataArguments) -> glue.Source:
+def sources(data: SentenceDataArguments) -> Source:
     """Where the examples are, by the flags."""
-    return glue.Source(data.data_dir, data.train_file, data.validation_file, data.test_file)
+    return Source(data.data_dir, data.train_file, data.validation_file, data.test_file)
 
 
 def as_problem(task: glue.SentenceTask, examples, validation: dict, tokenizer, max_length: int) -> Problem:
@@ -89,14 +90,17 @@ def as_problem(task: glue.SentenceTask, examples, validation: dict, tokenizer, m
     return Problem(
         task=task.name,
         label_words=task.words,
+        label_names=("labels",),
         model=SequenceClassifier,
+        dense_model=AutoModelForSequenceClassification,
+        unit="examples",
         train=glue.tokenized(examples, tokenizer, max_length),
         validation={name: glue.tokenized(split, tokenizer, max_length) for name, split in validation.items()},
         compute_metrics=glue.compute_metrics(task),
         metrics=task.metrics,
         baseline=glue.majority_baseline(task, validation[""]),
-        max_length=max_length,
-        pruning_length=pruning_length,
+        reading={"max_length": max_length},
+        lengths=schedule.GLUE,
     )
 
 

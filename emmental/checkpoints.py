@@ -22,8 +22,8 @@ BEST = "best.safetensors"
 SEAL = "sealed"
 WRITTEN = (
     MASK, RESULTS, SETTINGS, BEST, "density.png", "curves.png", "densities.csv", "densities.png",
-    "snapshot_*.safetensors", "checkpoint-*", "runs",
-    "predictions",
+    "snapshot_*.safetensors", "checkpoint-*", "runs", "predictions", "predictions.json", "nbest_predictions.json",
+    "config.json", "model*.safetensors*", "training_args.bin", "tokenizer*", "vocab*", "merges.txt",
 )  # fmt: skip
 
 

@@ -52,4 +52,4 @@ def beside(task: str, figure: float | None) -> str:
     """A published figure to stand after the measured one: a share of 1, for SQuAD in percent; empty without any."""
     if figure is None:
         return ""
-    return f"  (published: {figure:.1f})" if task == "squad" else f"  (published: {figure / 100:.3f})"
+    return f"  (published: {figure:.1f})" if task.startswith("squad") else f"  (published: {figure / 100:.3f})"

@@ -10,8 +10,10 @@ from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
 from emmental import masks
 from emmental.backbones import Backbone, load_backbone
-from emmental.heads import SequenceClassifier, label_word_ids
+from emmental.heads import SequenceClassifier, SpanClassifier, label_word_ids
 from emmental.layers import fold_out, swap_in
+from emmental.spans import PrunedSpans
+from emmental.tasks import squad
 
 BATCH = 64
 
@@ -57,7 +59,9 @@ def feature_logits(
     return torch.cat([model(**batch)["logits"] for batch in batches]).numpy()
 
 
-def load_pruned(mask: masks.Mask | str | Path, backbone: Backbone | str | None = None, force: bool = False) -> Pruned:
+def load_pruned(
+    mask: masks.Mask | str | Path, backbone: Backbone | str | None = None, force: bool = False
+) -> Pruned | PrunedSpans:
     """A mask on its backbone, folded in: inference costs what the dense model costs.
 
     mask: a mask or its file. backbone: loaded or by name; by default the one that the mask names. A loaded one is
@@ -65,8 +69,7 @@ def load_pruned(mask: masks.Mask | str | Path, backbone: Backbone | str | None =
     """
     if not isinstance(mask, masks.Mask):
         mask = masks.load(mask)
-    backbone = fold(mask, backbone, force)
-    return Pruned(_classifier(backbone, mask.info), backbone.tokenizer, mask.info)
+    return _ready(fold(mask, backbone, force), mask.info)
 
 
 def fold(mask: masks.Mask, backbone: Backbone | str | None = None, force: bool = False) -> Backbone:
@@ -107,17 +110,17 @@ class MaskedBackbone:
         """The tasks that can be activated, in the order they were added."""
         return list(self._tasks)
 
-    def activate(self, name: str) -> Pruned:
+    def activate(self, name: str) -> Pruned | PrunedSpans:
         """Switch to a task. What an earlier call returned must not be used any more."""
         packed, info = self._tasks[name]
         for matrix, layer in self._layers.items():
             bits = np.unpackbits(packed[matrix], count=layer.mask.numel()).view(bool)
             layer.mask = torch.from_numpy(bits).view_as(layer.mask)
         self.backbone.model.set_output_embeddings(self._decoder)
-        return Pruned(_classifier(self.backbone, info), self.backbone.tokenizer, info)
+        return _ready(self.backbone, info)
 
 
-def _classifier(backbone: Backbone, info: masks.MaskInfo) -> SequenceClassifier:
-    return SequenceClassifier(
-        backbone.model, label_word_ids(backbone.tokenizer, list(info.label_words.values()))
-    ).eval()
+def _ready(backbone: Backbone, info: masks.MaskInfo) -> Pruned | PrunedSpans:
+    kind, head = (PrunedSpans, SpanClassifier) if info.task in squad.TASKS else (Pruned, SequenceClassifier)
+    word_ids = label_word_ids(backbone.tokenizer, list(info.label_words.values()))
+    return kind(head(backbone.model, word_ids).eval(), backbone.tokenizer, info)

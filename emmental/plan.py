@@ -8,7 +8,7 @@ import math
 from argparse import Namespace
 from pathlib import Path
 
-from emmental import figures, recipes
+from emmental import figures, recipes, schedule
 from emmental.errors import InputError
 from emmental.tables import table
 
@@ -36,7 +36,8 @@ def read(words: list[str]) -> Namespace:
     for name, default in DEFAULTS.items():
         parser.add_argument(f"--{name}", f"--{name.replace('_', '-')}", type=type(default), default=default, dest=name)
     switch = {"nargs": "?", "const": True, "default": False, "type": lambda word: word.lower() in ("true", "1", "yes")}
-    parser.add_argument("--magnitude_topk_threshold", **switch)
+    for name in ("magnitude_topk_threshold", "version_2_with_negative"):
+        parser.add_argument(f"--{name}", f"--{name.replace('_', '-')}", dest=name, **switch)
     return parser.parse_known_args(words)[0]
 
 
@@ -66,8 +67,9 @@ def pruning_rows(task: str, settings: Namespace, total: int) -> dict[str, str]:
     """What only a pruning run has."""
     density = settings.final_threshold
     soft = f"SMP-S (soft), p = {settings.magnitude_topk_threshold_p:g}"
-    length = settings.warmup_threshold_step or recipes.pruning_length(task, max(total, 2), density)
-    ramp = recipes.ramp_length(task, total, density)
+    lengths = recipes.RECIPES[task].lengths
+    length = settings.warmup_threshold_step or schedule.pruning_length(max(total, 2), density, lengths)
+    ramp = schedule.ramp_length(total, density, lengths)
     return {
         "density": f"{settings.initial_threshold:g} -> {density:g}, {settings.density_schedule}",
         "allocation": soft if settings.magnitude_topk_threshold else "SMP-L (local)",
@@ -110,6 +112,8 @@ def interval(settings: Namespace, total: int, per_epoch: int) -> str:
 def published(task: str, settings: Namespace) -> dict[str, float]:
     """The paper's figures in percent for such a run."""
     backbone, kd = settings.model_name_or_path, bool(settings.teacher_model_name_or_path)
+    if settings.version_2_with_negative:  # the paper's are for v1.1
+        return {}
     if settings.pruning_method == "finetune":
         return figures.published(task, 1.0, figures.FINETUNED, kd, backbone)
     allocation = "soft" if settings.magnitude_topk_threshold else "local"

@@ -2,7 +2,8 @@
 
     python -m emmental.recipes
 
-Loads neither torch nor transformers. The published results are in figures.py.
+The rules for the number of pruning steps are in schedule.py, the published results in figures.py. Loads neither torch
+nor transformers.
 """
 
 import re
@@ -35,6 +36,7 @@ class Recipe:
     examples: int  # that T comes from; for SQuAD the windows that 2,766 steps an epoch hold
     evaluated: str  # every "1,000 steps" or every "epoch"
     metric: str  # that chooses the best mask
+    lengths: schedule.Lengths = schedule.GLUE  # the rules for N and for the ramp of lambda
     max_length: int = 128
     stride: int | None = None
     backbone: str = BACKBONE
@@ -54,7 +56,7 @@ RECIPES = {
     "cola": Recipe(60, 32, 16_080, 8_551, "epoch", "matthews"),
     "stsb": Recipe(60, 32, 10_800, 5_749, "epoch", "pearson"),
     "rte": Recipe(100, 32, 7_800, 2_490, "epoch", "accuracy"),
-    "squad": Recipe(10, 32, 27_660, 88_512, "1,000 steps", "f1", max_length=384, stride=128),
+    "squad": Recipe(10, 32, 27_660, 88_512, "1,000 steps", "f1", schedule.SQUAD, 384, 128),
     # The demo's, our own: a short run, so scores start at the weights' magnitude and nothing pulls on them.
     "reviews": Recipe(
         2, 32, 568, 9_062, "tenth of the run", "accuracy", backbone="minilm", learning_rate=1e-2, final_lambda=0.0,
@@ -63,10 +65,7 @@ RECIPES = {
 }  # fmt: skip
 SENTENCE_TASKS = tuple(task for task in RECIPES if task != "squad")
 
-# SQuAD stops pruning 5,000 steps before the end, from 70 % upwards after 5,000 steps …
-SQUAD_REST = SQUAD_EARLY_STOP = 5_000
-# … and at 3 % after 22,650 steps of 20 epochs, in the first half of which lambda rises.
-SQUAD_SPARSE, SQUAD_SPARSE_EPOCHS, SQUAD_SPARSE_PRUNING = 0.03, 20, 22_650
+SQUAD_SPARSE, SQUAD_SPARSE_EPOCHS = schedule.SQUAD.late[0], 20  # at 3 % SQuAD trains twice as long
 
 
 def epochs(task: str, density: float) -> int:
@@ -86,26 +85,6 @@ def temperature(task: str, density: float, kd: bool) -> float:
 def published_steps(task: str, density: float) -> int:
     """T of the published run."""
     return RECIPES[task].steps * epochs(task, density) // RECIPES[task].epochs
-
-
-def pruning_length(task: str, total_steps: int, density: float) -> int:
-    """N, the steps that lower the density, of a run of ``total_steps``; shorter runs keep the recipe's share.
-
-    At least 1 and below ``total_steps``; raises ValueError where the run is too short for that.
-    """
-    if task != "squad" or total_steps < 2:
-        return schedule.pruning_length(total_steps, density)
-    published = published_steps(task, density)
-    if density >= 0.7 and total_steps > SQUAD_EARLY_STOP:
-        return SQUAD_EARLY_STOP
-    if density <= SQUAD_SPARSE:
-        return max(1, min(SQUAD_SPARSE_PRUNING, total_steps * SQUAD_SPARSE_PRUNING // published))
-    return max(total_steps - SQUAD_REST, total_steps * (published - SQUAD_REST) // published)
-
-
-def ramp_length(task: str, total_steps: int, density: float) -> int:
-    """The steps over which lambda rises: all of them, for SQuAD at 3 % half of them."""
-    return total_steps // 2 if task == "squad" and density <= SQUAD_SPARSE else total_steps
 
 
 def evaluation_interval(total_steps: int, steps_per_epoch: int) -> int:
@@ -154,7 +133,10 @@ def overview() -> str:
     head = ["task", "epochs", "batch", "T", "N at 80 / 70 / 50 / 3 %", "p at 80 / 50 / 50 with KD / 10 %"]
     rows = [[*head, "evaluated every", "metric"]]
     for task, recipe in RECIPES.items():
-        lengths = [pruning_length(task, published_steps(task, density), density) for density in (0.8, 0.7, 0.5, 0.03)]
+        lengths = [
+            schedule.pruning_length(published_steps(task, density), density, recipe.lengths)
+            for density in (0.8, 0.7, 0.5, 0.03)
+        ]
         p = [temperature(task, density, kd) for density, kd in ((0.8, False), (0.5, False), (0.5, True), (0.1, False))]
         sparse = f"; 3 %: {SQUAD_SPARSE_EPOCHS}", f"; 3 %: {published_steps(task, SQUAD_SPARSE):,}"
         passes, steps = sparse if task == "squad" else ("", "")

@@ -180,7 +180,7 @@ def test_published_figures_stand_beside_the_measured_ones(monkeypatch, capsys, t
         monkeypatch.setattr(sys, "argv", ["masked_run_glue.py", *arguments])
         monkeypatch.chdir(tmp_path)
         masked_run_glue.main()
-        assert re.search(rf"accuracy +\d\.\d{{4}}  \(best of .*\)  \(published: {figure}\)\n", capsys.readouterr().out)
+        assert re.search(rf"accuracy +\d\.\d{{4}}  \(published: {figure}\)  \(best of .*\n", capsys.readouterr().out)
 
 
 def test_help_shows_all_flags(command):

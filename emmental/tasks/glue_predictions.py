@@ -13,11 +13,12 @@ from emmental.errors import InputError
 from emmental.files import replacing
 from emmental.tasks import glue
 from emmental.tasks.rows import Row, read_rows
+from emmental.tasks.source import Source
 
 INDEX = ("index", "id", "idx")  # what the column of indices is called: GLUE's files, QQP's, the Hub
 
 
-def load_tests(task: glue.SentenceTask, source: glue.Source) -> dict[str, datasets.Dataset]:
+def load_tests(task: glue.SentenceTask, source: Source) -> dict[str, datasets.Dataset]:
     """The task's test sets by the name of their submission file, with the columns index, text and text_pair (pairs).
 
     From ``source.test_file``, else official test.tsv files, else the Hub. A file without a column of indices counts
@@ -30,7 +31,7 @@ def load_tests(task: glue.SentenceTask, source: glue.Source) -> dict[str, datase
     tests = {}
     for split, name in submissions(task).items():
         if source.data_dir:
-            path = glue.task_folder(task, source.data_dir) / f"{split}.tsv"
+            path = glue.task_folder(task, source) / f"{split}.tsv"
             tests[name] = _unlabelled(read_rows(path), task.official[:-1])
         else:
             tests[name] = _unlabelled(glue.hub_rows(task, split), task.texts)
