@@ -7,18 +7,15 @@
 run.sh calls this with the published recipes: bash run.sh sst2_0.10_mag
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import datasets
 from transformers import AutoModelForSequenceClassification, HfArgumentParser
 
-from emmental import checkpoints, evaluation, methods, schedule
+from emmental import checkpoints, evaluation, methods, schedule, submission
 from emmental.arguments import BackboneArguments, SentenceDataArguments, SMPConfig, parse_label_map
-from emmental.backbones import load_backbone
 from emmental.errors import InputError, exit_on_input_error
 from emmental.heads import SequenceClassifier
-from emmental.inference import feature_logits, load_pruned
 from emmental.problem import Problem
 from emmental.tasks import glue, glue_predictions
 from emmental.tasks.source import Source
@@ -32,15 +29,14 @@ def main() -> None:
     datasets.disable_progress_bars()
     with exit_on_input_error():
         config.check()
-        output_dir = Path(config.output_dir)
         tests = glue_predictions.load_tests(glue.TASKS[data.task_name], sources(data)) if config.do_predict else {}
-        finished = (output_dir / checkpoints.RESULTS).exists() and not config.overwrite_output_dir
+        finished = (Path(config.output_dir) / checkpoints.RESULTS).exists() and not config.overwrite_output_dir
         if data.use_mask_pt:
             score(base, data)
         elif not (tests and finished):
             train(base, data, config)
         if tests and config.should_save:
-            predict(base, data, output_dir, tests)
+            predict(base, data, config, tests)
 
 
 def train(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfig) -> None:
@@ -64,20 +60,14 @@ def score(base: BackboneArguments, data: SentenceDataArguments) -> None:
     print(evaluation.show(subject, mask, measured))
 
 
-def predict(base: BackboneArguments, data: SentenceDataArguments, output_dir: Path, tests: dict) -> None:
-    """Write the predictions of --use_mask_pt's or the output folder's mask for these test sets."""
-    subject = evaluation.find(data.use_mask_pt or str(output_dir))
-    mask = evaluation.read_subject(subject, base.model_name_or_path, data.task_name)
-    if mask.info.task != data.task_name:
-        raise InputError(f"{subject.path} is a mask for {mask.info.task}, but --task_name is {data.task_name}")
-    task = glue.with_words(glue.TASKS[data.task_name], mask.info.label_words)
-    mask = replace(mask, info=replace(mask.info, label_words=task.words))  # logits in the order of the data's labels
-    pruned = load_pruned(mask, load_backbone(base.model_name_or_path, base.model_revision, base.cache_dir))
-    for name, test in tests.items():
-        features = glue.tokenized(test, pruned.tokenizer, data.max_seq_length)
-        logits = feature_logits(pruned.model, pruned.tokenizer, features[:])
-        path = output_dir / "predictions" / name
-        print(f"{path}: {glue_predictions.write(task, test, logits, path)}")
+def predict(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfig, tests: dict) -> None:
+    """Write the predictions of the output folder's mask or dense model, or of --use_mask_pt, for these test sets."""
+    folder = Path(config.output_dir) / "predictions"
+    if config.pruning_method == "finetune":
+        submission.predict_dense(folder.parent, data.task_name, tests, data.max_seq_length, folder)
+    else:
+        mask = data.use_mask_pt or config.output_dir
+        submission.predict_pruned(mask, base, data.task_name, tests, data.max_seq_length, folder)
 
 
 def sources(data: SentenceDataArguments) -> Source:

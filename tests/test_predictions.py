@@ -5,6 +5,7 @@ import re
 import sys
 
 import pytest
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import masked_run_glue
 from emmental import masks
@@ -141,6 +142,22 @@ def test_after_training(script, tiny_bert, reviews, tmp_path):
     assert "results of run" not in script(*flags)  # finished: no training
     assert len(predictions(tmp_path / "run" / "predictions" / "SST-2.tsv")) == 3
     assert (tmp_path / "run" / "mask.safetensors").read_bytes() == mask
+
+
+def test_a_dense_model(script, tiny_bert, tmp_path):
+    header, rows = (
+        "index\tsentence1\tsentence2\tlabel",
+        ["0\tgood film\tbad plot\tentailment", "1\ta\tb\tnot_entailment"],
+    )
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.tsv").write_text("\n".join([header, *rows]) + "\n")
+    write_tests(tmp_path, "rte")
+    flags = "--task_name rte --data_dir . --output_dir out --pruning_method finetune --max_steps 2 --disable_tqdm true"
+    script(*flags.split(), "--model_name_or_path", tiny_bert, "--do_predict")
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out")
+    inputs = AutoTokenizer.from_pretrained(tmp_path / "out")(TEXTS, [FIRST] * 3, padding=True, return_tensors="pt")
+    expected = [("entailment", "not_entailment")[number] for number in model(**inputs).logits.argmax(1)]
+    assert predictions(tmp_path / "out" / "predictions" / "RTE.tsv") == list(zip("012", expected, strict=True))
 
 
 @pytest.mark.parametrize(
