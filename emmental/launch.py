@@ -164,17 +164,11 @@ def launch(launcher: str, words: list[str], environment: Mapping[str, str]) -> N
         print(*["", *(shlex.join(each.command()) for each in jobs)], sep="\n")
         return
     plan.check_teacher(settings, recipe.flags.get("--teacher_model_name_or_path"))
-    if chosen:
-        runs = {
-            seed: (Path(each.flags["--output_dir"]), each.command()) for seed, each in zip(chosen, jobs, strict=True)
-        }
-        seeds.run(
-            runs,
-            plan.published(job.task, settings),
-            again=not {"--overwrite_output_dir", "--do_predict"}.isdisjoint(rest),
-        )
-    else:
+    if not chosen:
         os.execvp(job.command()[0], job.command())
+    again = not {"--overwrite_output_dir", "--do_predict"}.isdisjoint(rest)
+    runs = {Path(each.flags["--output_dir"]): each.command() for each in jobs}
+    seeds.run(runs, plan.published(job.task, settings), again)
 
 
 def main() -> None:

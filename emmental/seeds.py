@@ -1,6 +1,7 @@
 """One run per seed, one after another, and the mean of what they measured. Knows of runs only their output folders."""
 
 import json
+import shlex
 import statistics
 import subprocess
 import sys
@@ -14,22 +15,21 @@ RESULTS, SETTINGS = "all_results.json", "settings.json"
 NOT_METRICS = ("loss", "runtime", "per_second", "preparation_time")
 
 
-def run(commands: dict[int, tuple[Path, list[str]]], published: dict[str, float], again: bool) -> None:
-    """Run each seed's command, but for finished runs unless ``again``; print the mean over all.
+def run(commands: dict[Path, list[str]], published: dict[str, float], again: bool) -> None:
+    """Run the command of each seed's output folder, but for finished runs unless ``again``; print the mean over all.
 
-    commands: by seed, the output folder and the command. published: figures in percent to show beside. Ends with a
-    failed run's exit status at once.
+    published: figures in percent to show beside. Ends with a failed run's exit status at once.
     """
-    for seed, (folder, command) in commands.items():
+    for folder, command in commands.items():
         if (folder / RESULTS).exists() and not again:
-            print(f"seed {seed}: {folder} is finished and stays", flush=True)
+            print(f"{folder} is finished and stays", flush=True)
             continue
-        print(f"seed {seed}: {folder}", flush=True)
+        print(shlex.join(command), flush=True)
         status = subprocess.run(command).returncode
         if status:
-            print(f"error: the run of seed {seed} ended with exit status {status}", file=sys.stderr)
+            print(f"error: the run of {folder} ended with exit status {status}", file=sys.stderr)
             sys.exit(status)
-    print(summary([folder for folder, _ in commands.values()], published))
+    print(summary(list(commands), published))
 
 
 def summary(folders: list[Path], published: dict[str, float]) -> str:

@@ -8,8 +8,11 @@ import subprocess
 import sys
 
 import pytest
+from transformers import AutoModelForSequenceClassification, HfArgumentParser
 
-from emmental import seeds
+from emmental import plan, seeds
+from emmental.arguments import BackboneArguments, SentenceDataArguments, SMPConfig, SpanDataArguments
+from emmental.launch import launch
 from tests.tiny import ROOT, data_flags
 
 COMMANDS = {
@@ -91,6 +94,39 @@ def test_every_variable_is_explained(launcher):
     assert all(re.search(r"\}\s+# \w+", line) for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("launcher", "name"),
+    [
+        ("run.sh", "mnli_0.03_kd_mag"), ("run.sh", "reviews_0.10"), ("run_squad.sh", "squad_0.50_kd_mag"),
+        ("run_teacher.sh", "cola"), ("run_teacher.sh", "squad"),
+    ],
+)  # fmt: skip
+def test_the_scripts_know_every_flag(launcher, name):
+    _, variables = LAUNCHERS["run.sh" if launcher == "run.sh" else "run_squad.sh"]
+    values = {variable: value for variable, (value, _) in variables.items()}
+    words = shlex.split(in_the_project(launcher, name, "--dry_run", **values).stdout.splitlines()[-1])[2:]
+    data = SpanDataArguments if "squad" in name else SentenceDataArguments
+    base, data, config = HfArgumentParser((BackboneArguments, data, SMPConfig)).parse_args_into_dataclasses(words)
+    assert (base.model_name_or_path, data.data_dir, data.max_seq_length) == ("my model", "data", 64)
+    assert (config.num_train_epochs, config.per_device_train_batch_size, config.seed) == (1.5, 8, 7)
+    if launcher == "run_teacher.sh":
+        assert config.learning_rate == 0.03
+        assert (config.pruning_method, config.warmup_steps, config.weight_decay) == ("finetune", 0.1, 0.01)
+    else:
+        assert (config.mask_scores_learning_rate, config.final_lambda, config.warmup_threshold_step) == (0.03, 10, 50)
+
+
+def test_a_teacher_is_where_its_students_look_for_it(command, tiny_bert, reviews, tmp_path, monkeypatch, capsys):
+    flags = (*data_flags(reviews), "--max_steps", "2")
+    run = command("bash", "run_teacher.sh", "sst2", *flags, MODEL=str(tiny_bert), REPORT_TO="none")
+    assert run.returncode == 0, run.stderr
+    monkeypatch.chdir(tmp_path)
+    launch("run.sh", ["sst2_0.50_kd", "--dry_run"], {})
+    (teacher,) = re.findall(r"teacher +(.*)", capsys.readouterr().out)
+    assert AutoModelForSequenceClassification.from_pretrained(teacher).num_labels == 2
+    plan.check_teacher(plan.read(["--teacher_model_name_or_path", teacher]), teacher)
+
+
 def test_nothing_heavy_is_loaded():
     code = "import sys, emmental.launch; assert not {'torch', 'transformers', 'numpy'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
@@ -152,13 +188,13 @@ def test_several_seeds(command, tiny_bert, reviews, tmp_path):
 
 
 def test_a_failed_seed_ends_the_series(tmp_path, capsys):
-    commands = {seed: (tmp_path / str(seed), [sys.executable, "-c", f"exit({seed + 2})"]) for seed in (1, 2)}
+    commands = {tmp_path / f"seed_{seed}": [sys.executable, "-c", f"exit({seed + 2})"] for seed in (1, 2)}
     with pytest.raises(SystemExit) as ended:
         seeds.run(commands, {}, again=False)
     assert ended.value.code == 3
     printed = capsys.readouterr()
-    assert printed.err == "error: the run of seed 1 ended with exit status 3\n"
-    assert "seed 2" not in printed.out
+    assert printed.err == f"error: the run of {tmp_path}/seed_1 ended with exit status 3\n"
+    assert "seed_2" not in printed.out
 
 
 def test_mean_and_deviation_by_hand(tmp_path):
