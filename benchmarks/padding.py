@@ -12,9 +12,9 @@ import datasets
 import torch
 from torch.utils.data import RandomSampler
 from transformers import AutoTokenizer
-from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from emmental.backbones import minilm_folder
+from emmental.order import SimilarLengths
 from emmental.tasks import glue
 from emmental.tasks.source import Source
 
@@ -29,7 +29,7 @@ def main(name: str, data_dir: str | None = None) -> None:
     for batch in (32, 64):
         samplers = {
             "at random": RandomSampler(lengths, generator=torch.Generator().manual_seed(0)),
-            "similar length": LengthGroupedSampler(batch, lengths=lengths, generator=torch.Generator().manual_seed(0)),
+            "similar length": SimilarLengths(lengths, batch, seed=0),
         }
         for order, sampler in samplers.items():
             computed = padded_tokens([lengths[index] for index in sampler], batch)

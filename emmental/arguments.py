@@ -103,7 +103,10 @@ class SMPConfig(TrainingArguments):
         "Densities on the way to the final one, e.g. 0.5,0.3: their masks are stored and scored in passing."
     )
     freeze_bert: bool = _help("Train only scores; the backbone and its head stay bit for bit.", True)
-    teacher_model_name_or_path: str | None = _help("Teacher for distillation.")
+    teacher_model_name_or_path: str | None = _help("Teacher for distillation: a fine-tuned model's folder or Hub name.")
+    teacher_label_order: str | None = _help(
+        "The task's labels in the order of the teacher's logits, by commas; dynabert for MNLI's teachers of that name."
+    )
     temperature: float = _help("Temperature of distillation.", 2.0)
     alpha_distil: float = _help("Weight of the distillation loss.", 0.5)
     alpha_ce: float = _help("Weight of the task's own loss beside distillation.", 0.5)
@@ -163,8 +166,6 @@ class SMPConfig(TrainingArguments):
             raise InputError(f"--magnitude_topk_threshold_p {self.magnitude_topk_threshold_p}: p is above 0")
         if not self.freeze_bert:
             raise InputError("--freeze_bert False: only masks over a frozen backbone are trained")
-        if self.teacher_model_name_or_path:
-            raise InputError("--teacher_model_name_or_path: training with distillation is not available yet")
         if self.n_gpu > 1:
             raise InputError("several GPUs in one process (DataParallel) break learned masks: start with torchrun")
 

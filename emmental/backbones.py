@@ -52,7 +52,7 @@ def load_backbone(name: str, revision: str | None = None, cache_dir: str | None 
     """Load a masked LM and its tokenizer in fp32. Raises InputError where there is none, or only part of one."""
     with torch.random.fork_rng():
         torch.manual_seed(HEAD_SEED)
-        model, missing = _load_model(AutoModelForMaskedLM, name, revision, cache_dir)
+        model, missing = load_model(AutoModelForMaskedLM, name, revision, cache_dir)
     if not encoder_linears(model):
         raise InputError(f"the backbone {name!r} ({type(model).__name__}) has no linear layers to mask")
     tokenizer = load_tokenizer(name, revision, cache_dir)
@@ -67,7 +67,7 @@ def load_dense(
     checkpoint lacks of the head is drawn at random. Errors as of load_backbone."""
     numbers = {label: number for number, label in enumerate(labels)}
     names = {"num_labels": len(labels), "label2id": numbers, "id2label": {n: label for label, n in numbers.items()}}
-    return _load_model(model_class, name, revision, cache_dir, **names)[0]
+    return load_model(model_class, name, revision, cache_dir, **names)[0]
 
 
 def load_tokenizer(name: str, revision: str | None = None, cache_dir: str | None = None) -> PreTrainedTokenizerBase:
@@ -78,7 +78,11 @@ def load_tokenizer(name: str, revision: str | None = None, cache_dir: str | None
     return tokenizer
 
 
-def _load_model(model_class, name, revision, cache_dir, **settings) -> tuple[PreTrainedModel, set[str]]:
+def load_model(
+    model_class: type, name: str, revision: str | None = None, cache_dir: str | None = None, **settings
+) -> tuple[PreTrainedModel, set[str]]:
+    """A model in fp32 by one of transformers' Auto classes, and the names of the weights that its checkpoint lacks;
+    settings go into its config. Raises InputError where there is no such model, or its encoder is not whole."""
     with _as_input_error(name), _only_errors_logged():
         model, loading = model_class.from_pretrained(
             _place(name), dtype=torch.float32, output_loading_info=True, **_where(revision, cache_dir), **settings
@@ -105,8 +109,7 @@ def _as_input_error(name):
         yield
     except (OSError, ValueError) as error:
         raise InputError(
-            f"cannot load the backbone {name!r} (a folder with config.json, weights and tokenizer, or a name on "
-            f"the Hub): {error}"
+            f"cannot load {name!r} (a folder with config.json, weights and tokenizer, or a name on the Hub): {error}"
         ) from None
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from emmental.errors import InputError
-from emmental.losses import span_loss, task_loss, without_padding
+from emmental.losses import distillation, span_loss, task_loss, without_padding
 
 
 def label_word_ids(tokenizer, words: list[str]) -> list[int]:
@@ -59,6 +59,14 @@ class SequenceClassifier(LabelWordModel):
             outputs = {"loss": task_loss(outputs["logits"], labels)} | outputs
         return outputs
 
+    @staticmethod
+    def distillation(outputs: dict, teacher: dict, inputs: dict, temperature: float) -> torch.Tensor:
+        """The distillation loss of this model's outputs for these inputs, towards a teacher's ``logits``. For one
+        logit it is the squared error: a softmax over it would be constant."""
+        if len(outputs["logits"][0]) == 1:
+            return task_loss(outputs["logits"], teacher["logits"].squeeze(-1))
+        return distillation(outputs["logits"], teacher["logits"], temperature)
+
 
 class SpanClassifier(LabelWordModel):
     """Where an answer starts and ends: every token's logits of two words (start=yes, end=no)."""
@@ -73,6 +81,17 @@ class SpanClassifier(LabelWordModel):
             start, end = (without_padding(side, attention_mask) for side in outputs.values())
             outputs = {"loss": span_loss(start, end, (start_positions, end_positions))} | outputs
         return outputs
+
+    @staticmethod
+    def distillation(outputs: dict, teacher: dict, inputs: dict, temperature: float) -> torch.Tensor:
+        """The mean of the distillation losses of start and end logits; padding, here or there, does not count."""
+        return (
+            sum(
+                distillation(without_padding(outputs[side], inputs.get("attention_mask")), teacher[side], temperature)
+                for side in ("start_logits", "end_logits")
+            )
+            / 2
+        )
 
 
 def _narrow(decoder: nn.Linear, word_ids: list[int]) -> nn.Linear:

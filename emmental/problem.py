@@ -1,9 +1,10 @@
 """What a run is to solve, whatever trains it: a task's examples as features, its labels and its metrics."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from datasets import Dataset
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, Trainer
 
@@ -45,6 +46,10 @@ class Problem:
             "data_collator": DataCollatorWithPadding(tokenizer),
             "compute_metrics": self.compute_metrics,
         }
+
+    def with_numbered_rows(self) -> "Problem":
+        """The same with a column ``row`` in the training set."""
+        return replace(self, train=self.train.add_column("row", np.arange(len(self.train))))
 
     def majority(self) -> dict[str, float]:
         """The baseline by the name that results give it, or nothing."""

@@ -38,7 +38,7 @@ def file_size(path: Path) -> str:
     return f"{size / 1e6:.2f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
-def plan(config, backbone, problem, schedule, layers, checkpoint) -> str:
+def plan(config, backbone, problem, schedule, layers, teacher, checkpoint) -> str:
     """The table that is shown before training; see training.prune for what goes in."""
     soft = config.allocation == "soft"
     weights = sum(layer.weight.numel() for layer in layers.values())
@@ -55,6 +55,7 @@ def plan(config, backbone, problem, schedule, layers, checkpoint) -> str:
         f"learning rate {config.mask_scores_learning_rate:g}",
         "regulariser": f"lambda {schedule.final_lambda:g}"
         + (f", whole from step {schedule.ramp_steps:,} on" if schedule.ramp_steps < schedule.total_steps else ""),
+        **({"teacher": _teacher_row(config, problem, teacher)} if teacher else {}),
         **_place_rows(config, checkpoint),
     }
     allocation = f"SMP-S (soft, p = {config.magnitude_topk_threshold_p:g})" if soft else "SMP-L (local)"
@@ -79,6 +80,15 @@ def _data_rows(problem) -> dict[str, str]:
         "data": f"{len(problem.train):,} {problem.unit} to train, {validation} to validate",
         "length": f"up to {problem.max_length} tokens, padded to the longest of a batch",
     }
+
+
+def _teacher_row(config, problem, teacher) -> str:
+    labels = list(problem.label_words)
+    order = ", ".join(labels[teacher.order.index(number)] for number in range(len(labels)))
+    return (
+        f"{teacher.name} ({type(teacher.model).__name__}), its logits in the order {order}; {config.alpha_distil:g} x "
+        f"distillation at T = {config.temperature:g} + {config.alpha_ce:g} x the task's own loss"
+    )
 
 
 def _examples_per_step(config) -> int:

@@ -6,14 +6,13 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch.nn.utils.rnn import pad_sequence
-from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from emmental import masks
+from emmental.batches import by_length
 from emmental.heads import SpanClassifier
 from emmental.tasks import squad
 from emmental.tasks.squad_examples import EXAMPLE
-
-BATCH = 64
 
 
 @dataclass
@@ -38,15 +37,9 @@ class PrunedSpans:
     @torch.inference_mode()
     def logits(self, windows: Dataset) -> tuple[np.ndarray, np.ndarray]:
         """Start and end logits float32 [windows, longest], padded at the end with 0, of unpadded windows."""
-        pad = DataCollatorWithPadding(self.tokenizer)
-        features = windows.select_columns(
-            [name for name in self.tokenizer.model_input_names if name in windows.features]
-        )
-        order = np.argsort([len(ids) for ids in features["input_ids"]], kind="stable")
-        starts, ends = [None] * len(order), [None] * len(order)
-        for first in range(0, len(order), BATCH):
-            rows = order[first : first + BATCH]
-            outputs = self.model(**pad(features[rows]))
+        starts, ends = [None] * len(windows), [None] * len(windows)
+        for rows, inputs in by_length(windows, self.tokenizer):
+            outputs = self.model(**inputs)
             for row, start, end in zip(rows, outputs["start_logits"], outputs["end_logits"], strict=True):
                 starts[row], ends[row] = start, end
         return tuple(pad_sequence(side, batch_first=True).numpy() for side in (starts, ends))

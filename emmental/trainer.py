@@ -6,13 +6,15 @@ Builds on public hooks and callbacks only; knows no task.
 """
 
 import torch
+from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback
-from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from emmental import allocation, layers
 from emmental.errors import InputError
 from emmental.losses import score_regulariser
+from emmental.order import OrderByEpoch, SimilarLengths
 from emmental.schedule import Schedule
+from emmental.teacher_logits import TeacherLogits
 
 
 class TaskTrainer(Trainer):
@@ -25,8 +27,27 @@ class TaskTrainer(Trainer):
     def __init__(self, model, args, more_eval_datasets=None, **kwargs):
         super().__init__(model, args, **kwargs)
         self.more_eval_datasets = more_eval_datasets or {}
-        if args.train_sampling_strategy == "group_by_length":
-            self.add_callback(RepeatableOrder(args.seed if args.data_seed is None else args.data_seed))
+
+    def get_train_dataloader(self):
+        """Trainer's batches, those of similar length in an order of our own; see order.SimilarLengths."""
+        args = self.args
+        if args.train_sampling_strategy != "group_by_length":
+            return super().get_train_dataloader()
+        lengths = [len(ids) for ids in self.train_dataset["input_ids"][:]]
+        block = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        sampler = SimilarLengths(lengths, block, args.seed if args.data_seed is None else args.data_seed)
+        self.add_callback(OrderByEpoch(sampler))
+        loader = DataLoader(
+            self.train_dataset,
+            batch_size=args.train_batch_size,
+            sampler=sampler,
+            collate_fn=self.data_collator,
+            drop_last=args.dataloader_drop_last,
+            num_workers=args.dataloader_num_workers,
+            pin_memory=args.dataloader_pin_memory,
+            persistent_workers=args.dataloader_persistent_workers,
+        )
+        return self.accelerator.prepare(loader)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The model's own loss."""
@@ -47,13 +68,17 @@ class TaskTrainer(Trainer):
 
 
 class SMPTrainer(TaskTrainer):
-    """Trains mask scores. The model is a LabelWordModel whose backbone holds MaskedLinear layers."""
+    """Trains mask scores. The model is a LabelWordModel whose backbone holds MaskedLinear layers.
+
+    teacher: logits to distil from, by the training set's column ``row``.
+    """
 
     loss_is_scaled_for_ga = False  # ours is a mean per micro-batch plus a regulariser: Trainer must divide it
 
-    def __init__(self, model, args, schedule: Schedule, more_eval_datasets=None, **kwargs):
-        super().__init__(model, args, more_eval_datasets, **kwargs)
+    def __init__(self, model, args, schedule: Schedule, teacher: TeacherLogits | None = None, **kwargs):
+        super().__init__(model, args, **kwargs)
         self.schedule = schedule
+        self.teacher = teacher
         self.masked_layers = layers.masked_layers(model.backbone)  # names as in the checkpoint
         self.last_losses: dict[str, torch.Tensor] = {}
         self.add_callback(MaskSelection(self))
@@ -82,20 +107,26 @@ class SMPTrainer(TaskTrainer):
         return self.optimizer
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """The model's loss, in training plus lambda(t) times the score regulariser."""
+        """The model's loss, in training with distillation, where there is a teacher, and the score regulariser."""
+        rows = inputs.get("row")
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if model.training:
-            self.last_losses["task_loss"] = loss.detach()
-            weight = self.schedule.regulariser_weight(self.state.global_step)
+            losses = {"task_loss": loss.detach()}
+            if self.teacher:
+                args = self.args
+                kd = self.model.distillation(outputs, self.teacher.batch(rows), inputs, args.temperature)
+                losses["distillation"] = kd.detach()
+                loss = args.alpha_ce * loss + args.alpha_distil * kd
             if self.schedule.final_lambda:
                 regulariser = score_regulariser(layer.mask_scores for layer in self.masked_layers.values())
-                self.last_losses["regulariser"] = regulariser.detach()
-                loss = loss + weight * regulariser
+                losses["regulariser"] = regulariser.detach()
+                loss = loss + self.schedule.regulariser_weight(self.state.global_step) * regulariser
             if not torch.isfinite(loss):
                 raise InputError(
                     f"the loss is {loss.item()} at step {self.state.global_step + 1}: training stops here. The last "
                     f"checkpoint in {self.args.output_dir} is kept; try a lower --mask_scores_learning_rate"
                 )
+            self.last_losses = losses
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs, start_time=None):
@@ -132,19 +163,3 @@ class UncorrectedEpsilon(TrainerCallback):
     def on_pre_optimizer_step(self, args, state, control, optimizer, **kwargs):
         for group in optimizer.param_groups:
             group["eps"] = self.epsilon / (1 - self.beta2 ** (state.global_step + 1)) ** 0.5
-
-
-class RepeatableOrder(TrainerCallback):
-    """Seeds the order of batches by epoch, so that a run resumed in any epoch meets the batches that it would have.
-
-    Trainer does so for batches at random; for batches of similar length it draws from the global generator.
-    """
-
-    def __init__(self, seed: int):
-        self.seed = seed
-
-    def on_epoch_begin(self, args, state, control, train_dataloader, **kwargs):
-        sampler = train_dataloader.batch_sampler
-        while not isinstance(sampler, LengthGroupedSampler):
-            sampler = getattr(sampler, "batch_sampler", None) or sampler.sampler
-        sampler.generator = torch.Generator().manual_seed(self.seed + int(state.epoch or 0))

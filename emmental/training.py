@@ -18,6 +18,8 @@ from emmental.heads import label_word_ids
 from emmental.layers import init_scores, swap_in
 from emmental.problem import Problem
 from emmental.schedule import Lengths, Schedule, pruning_length, ramp_length
+from emmental.teacher_logits import TeacherLogits, stored_logits
+from emmental.teachers import Teacher, check_order, load_teacher
 from emmental.trainer import SMPTrainer
 
 
@@ -31,22 +33,38 @@ def prune(config: SMPConfig, backbone: Backbone, problem: Problem) -> dict:
     snapshot_densities(config)
     schedule = plan_schedule(config, len(problem.train), problem.lengths)
     word_ids = label_word_ids(backbone.tokenizer, list(problem.label_words.values()))
+    teacher = checked_teacher(config, backbone, problem) if config.teacher_model_name_or_path else None
     info = mask_info(config, backbone, problem)
     transformers.set_seed(config.seed)
     layers = swap_in(backbone.model)
     init_scores(layers, config.mask_init, config.mask_scale)
-    settings = run_settings(config, info, schedule, problem.reading)
+    settings = run_settings(config, info, schedule, problem.reading, teacher)
     with config.main_process_first(desc="the output folder"):
         checkpoint = checkpoints.prepare(
             Path(config.output_dir), settings, config.overwrite_output_dir and config.should_save
         )
     config.label_names = list(problem.label_names)
     if config.should_save:
-        print(report.plan(config, backbone, problem, schedule, layers, checkpoint), flush=True)
+        print(report.plan(config, backbone, problem, schedule, layers, teacher, checkpoint), flush=True)
 
-    trainer = build_trainer(config, backbone, problem, schedule, problem.model(backbone.model, word_ids), info)
+    logits = None
+    if teacher:
+        problem = problem.with_numbered_rows()
+        with config.main_process_first(desc="the teacher's logits"):
+            logits = TeacherLogits(stored_logits(teacher.model, problem.train, backbone.tokenizer), teacher.order)
+    model = problem.model(backbone.model, word_ids)
+    trainer = build_trainer(config, backbone, problem, schedule, model, info, logits)
     train(trainer, checkpoint)
     return conclude(trainer, problem, info, time.monotonic() - started)
+
+
+def checked_teacher(config: SMPConfig, backbone: Backbone, problem: Problem) -> Teacher:
+    """The teacher, on the run's device, its labels in an order that agrees with the training data; else InputError."""
+    name, order = config.teacher_model_name_or_path, config.teacher_label_order
+    teacher = load_teacher(name, problem, backbone.tokenizer, order)
+    teacher.model.to(config.device)
+    check_order(teacher, problem, backbone.tokenizer)
+    return teacher
 
 
 def check_length(max_length: int, longest: int) -> None:
@@ -109,10 +127,13 @@ def mask_info(config: SMPConfig, backbone: Backbone, problem: Problem) -> masks.
     )
 
 
-def run_settings(config: SMPConfig, info: masks.MaskInfo, schedule: Schedule, reading: dict) -> dict:
+def run_settings(config: SMPConfig, info: masks.MaskInfo, schedule: Schedule, reading: dict, teacher) -> dict:
     """Everything that decides the mask: a run is only resumed under the settings that it began with."""
+    names = ("temperature", "alpha_distil", "alpha_ce")
+    taught = {"teacher": teacher.name, "teacher_order": list(teacher.order)} if teacher else {}
+    taught |= {name: getattr(config, name) for name in names} if teacher else {}
     scores = {name: getattr(config, name) for name in ("mask_scores_learning_rate", "mask_init", "mask_scale")}
-    return asdict(info) | asdict(schedule) | scores | loop_settings(config) | reading
+    return asdict(info) | asdict(schedule) | scores | taught | loop_settings(config) | reading
 
 
 def loop_settings(config: SMPConfig) -> dict:
@@ -124,9 +145,9 @@ def loop_settings(config: SMPConfig) -> dict:
     return {name: getattr(config, name) for name in names}
 
 
-def build_trainer(config, backbone, problem, schedule, model, info) -> SMPTrainer:
+def build_trainer(config, backbone, problem, schedule, model, info, teacher) -> SMPTrainer:
     """The trainer with its data, callbacks and logs."""
-    trainer = SMPTrainer(model, config, schedule, **problem.for_trainer(backbone.tokenizer))
+    trainer = SMPTrainer(model, config, schedule, teacher, **problem.for_trainer(backbone.tokenizer))
 
     def save_mask(path: Path):
         masks.save(masks.Mask(masks.capture(trainer.masked_layers), info), path)

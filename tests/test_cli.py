@@ -110,7 +110,7 @@ def test_push_dry_run_shows_the_card(emmental, mask_file):
         (("inspect", "{folder}/mask.txt"), "ends in .safetensors, .smp"),
         (("convert", "{mask}", "{folder}/mask.zip"), "ends in .safetensors, .smp"),
         (("predict", "{mask}"), "give texts"),
-        (("predict", "{mask}", "a film", "--backbone", "nowhere"), "cannot load the backbone 'nowhere'"),
+        (("predict", "{mask}", "a film", "--backbone", "nowhere"), "cannot load 'nowhere'"),
         (("fold", "{mask}", "{folder}"), "exists: name a new folder"),
         (("eval", "nothing_0.50"), "neither a folder, nor a mask file, nor a published mask"),
         (("eval", "{folder}/empty"), "not the folder of a finished run"),

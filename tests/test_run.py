@@ -133,8 +133,8 @@ def broken_models(tmp_path_factory, tiny_bert):
 @pytest.mark.parametrize(
     ("model", "flags", "message"),
     [
-        ("nowhere", (), "cannot load the backbone 'nowhere'"),
-        ("without weights", (), r"cannot load the backbone '.*without weights'"),
+        ("nowhere", (), "cannot load 'nowhere'"),
+        ("without weights", (), r"cannot load '.*without weights'"),
         ("half", (), r"lacks 16 of its encoder's weights, first bert\.encoder\.layer\.2"),
         ("no layers", (), "has no linear layers to mask"),
         ("tiny", ("--final_threshold", "1.5"), r"--final_threshold 1\.5: a density lies above 0"),

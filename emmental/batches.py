@@ -1,0 +1,20 @@
+"""Tokenised examples to padded batches of similar length, for models that only answer."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from datasets import Dataset
+from transformers import BatchEncoding, DataCollatorWithPadding, PreTrainedTokenizerBase
+
+BATCH = 64
+
+
+def by_length(features: Dataset, tokenizer: PreTrainedTokenizerBase) -> Iterator[tuple[np.ndarray, BatchEncoding]]:
+    """Rows of ``features`` (int64 [batch]) and their padded model inputs (int64 tensors [batch, longest of the batch]),
+    each row once, the shortest first. Other columns of the unpadded ``features`` are left away."""
+    names = [name for name in tokenizer.model_input_names if name in features.column_names]
+    inputs, pad = features.select_columns(names), DataCollatorWithPadding(tokenizer)
+    order = np.argsort([len(ids) for ids in inputs["input_ids"][:]], kind="stable")
+    for first in range(0, len(order), BATCH):
+        rows = order[first : first + BATCH]
+        yield rows, pad(inputs[rows])
