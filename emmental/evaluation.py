@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from emmental import checkpoints, masks, published, report
+from emmental import checkpoints, figures, masks, published, recipes, report
 from emmental.backbones import Backbone, load_backbone
 from emmental.errors import InputError
 from emmental.inference import feature_logits, load_pruned
@@ -70,7 +70,7 @@ def read_subject(subject: Subject, backbone: str | None = None, task: str | None
     """The subject's mask; of a published one everything is known, for MNLI the scrambled label words, too."""
     if not subject.known:
         return read_mask(subject.path, backbone, task)
-    mask = read_mask(subject.path, backbone or published.BACKBONE, subject.known.task)
+    mask = read_mask(subject.path, backbone or recipes.BACKBONE, subject.known.task)
     info = replace(mask.info, density=subject.known.density, allocation=published.ALLOCATION, p=published.P)
     if subject.known.task == "mnli":
         info = replace(info, label_words=published.MNLI_LABEL_WORDS)
@@ -112,10 +112,9 @@ def _score_spans(mask, source, backbone, reading, force):
 
 def show(subject: Subject, mask: masks.Mask, measured: dict[str, float]) -> str:
     """The table of measured and, where there are any, published figures."""
-    figures = subject.known.figures if subject.known else {}
-    whole = 1 if mask.info.task in squad.TASKS else 100  # SQuAD's scores are in percent
+    paper = subject.known.figures if subject.known else {}
     rows = {
-        metric: report.readable(value) + (f"  (published: {figures[metric] / whole:.3g})" if metric in figures else "")
+        metric: report.readable(value) + figures.beside(mask.info.task, paper.get(metric))
         for metric, value in measured.items()
     }
     rows |= {

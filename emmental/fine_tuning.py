@@ -8,7 +8,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProgressCallback
 
-from emmental import checkpoints, processes, report
+from emmental import checkpoints, figures, processes, report
 from emmental.arguments import SMPConfig
 from emmental.files import write_json
 from emmental.preemption import Preemption
@@ -62,5 +62,6 @@ def fine_tune(
     if config.should_save:
         write_json(output_dir / checkpoints.RESULTS, results)
         checkpoints.finish(output_dir)
-        print(report.dense_results(results, problem.metrics, output_dir), flush=True)
+        published = figures.published(problem.task, 1.0, figures.FINETUNED, kd=False, backbone=name)
+        print(report.dense_results(results, problem.metrics, output_dir, published), flush=True)
     return results

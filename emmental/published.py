@@ -1,4 +1,4 @@
-"""The paper's published masks of BERT-base: their names and figures, fetching them, and how they were trained.
+"""The paper's published masks of BERT-base: their names, fetching them, and how they were trained.
 
 Fetching checks that a file is a mask of BERT-base's size; putting it on a backbone is for others.
 """
@@ -11,13 +11,13 @@ from pathlib import Path, PurePosixPath
 import pooch
 import requests
 
+from emmental import figures
 from emmental.downloads import cache_folder
 from emmental.errors import InputError
 from emmental.files import replacing
 from emmental.formats import reference
 
 RELEASE = "https://github.com/kongds/SMP/releases/download/SMP-S/"
-BACKBONE = "bert-base-uncased"
 ALLOCATION = "soft"
 P = 1.0
 
@@ -39,15 +39,9 @@ class Published:
 
 
 PUBLISHED = {
-    "mnli_0.50_kd_mag": Published("mnli", 0.50, {"accuracy": 85.7, "mm_accuracy": 85.5}),
-    "mnli_0.10_kd_mag": Published("mnli", 0.10, {"accuracy": 83.7, "mm_accuracy": 83.6}),
-    "mnli_0.03_kd_mag": Published("mnli", 0.03, {"accuracy": 81.8, "mm_accuracy": 82.0}),
-    "qqp_0.50_kd_mag": Published("qqp", 0.50, {"accuracy": 91.7, "f1": 88.8}),
-    "qqp_0.10_kd_mag": Published("qqp", 0.10, {"accuracy": 91.0, "f1": 87.9}),
-    "qqp_0.03_kd_mag": Published("qqp", 0.03, {"accuracy": 90.5, "f1": 87.4}),
-    "squad_0.50_kd_mag": Published("squad", 0.50, {"exact_match": 82.8, "f1": 89.8}),
-    "squad_0.10_kd_mag": Published("squad", 0.10, {"exact_match": 79.3, "f1": 87.2}),
-    "squad_0.03_kd_mag": Published("squad", 0.03, {"exact_match": 75.0, "f1": 84.1}),
+    f"{task}_{density:.2f}_kd_mag": Published(task, density, figures.published(task, density, ALLOCATION, kd=True))
+    for task in ("mnli", "qqp", "squad")
+    for density in (0.50, 0.10, 0.03)
 }
 
 

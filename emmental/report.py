@@ -8,20 +8,16 @@ import numpy as np
 import torch
 from transformers import ProgressCallback
 
+from emmental import figures
 from emmental.checkpoints import MASK
 from emmental.files import replacing
 from emmental.layers import layer_number, matrix_type, short_type
 from emmental.masks import Mask
 from emmental.schedule import Schedule
+from emmental.tables import table
 
 matplotlib.use("agg")  # files only, no display
 from matplotlib import pyplot as plt
-
-
-def table(title: str, rows: dict[str, str]) -> str:
-    """A title and aligned "name  value" lines."""
-    width = max(map(len, rows))
-    return "\n".join([title, *(f"  {name:<{width}}  {value}" for name, value in rows.items())])
 
 
 def duration(seconds: float) -> str:
@@ -33,7 +29,7 @@ def duration(seconds: float) -> str:
 
 def readable(value: float) -> str:
     """A metric for a reader, whether it is a share or in percent: "0.8158", "51.23"."""
-    return f"{value:#.4g}"
+    return f"{value:.4f}" if abs(value) <= 1 else f"{value:.2f}"
 
 
 def file_size(path: Path) -> str:
@@ -50,7 +46,8 @@ def plan(config, backbone, problem, schedule, layers, teacher, checkpoint) -> st
         "backbone": f"{backbone.name} ({type(backbone.model).__name__})"
         + (", its masked-LM head drawn at random: the checkpoint has none" if backbone.random_head else ""),
         "masked": f"{len(layers)} matrices, {weights:,} weights; everything is frozen",
-        "density": f"{schedule.initial_density:g} -> {schedule.final_density:g}",
+        "density": f"{schedule.initial_density:g} -> {schedule.final_density:g}"
+        + (", falling linearly" if schedule.power == 1 else ""),
         "label words": ", ".join(f"{label}={word}" for label, word in problem.label_words.items()),
         **_data_rows(problem),
         "steps": f"T = {schedule.total_steps:,} of {_examples_per_step(config)} examples, N = "
@@ -108,11 +105,11 @@ def _place_rows(config, checkpoint) -> dict[str, str]:
     return rows | ({"resumes": checkpoint.name} if checkpoint else {})
 
 
-def results(measured: dict, metrics: tuple[str, ...], mask: Mask, output_dir: Path) -> str:
-    """The table that is shown after training, from what all_results.json holds."""
+def results(measured: dict, metrics: tuple[str, ...], mask: Mask, output_dir: Path, published: dict[str, float]) -> str:
+    """The table that is shown after training, from what all_results.json holds; beside it the published figures."""
     metric = f"eval_{metrics[0]}"
     kept, weights = (sum(int(f(m)) for m in mask.bits.values()) for f in (torch.sum, torch.numel))
-    rows = _metric_rows(measured, metrics)
+    rows = _metric_rows(measured, metrics, published)
     rows[metrics[0]] += (
         f"  (best of {measured['evaluations_at_final_density']} evaluations at this density, "
         f"step {measured['best_step']:,}; the last {readable(measured[f'last_{metric}'])})"
@@ -126,21 +123,23 @@ def results(measured: dict, metrics: tuple[str, ...], mask: Mask, output_dir: Pa
     return table(f"results of {output_dir}", rows)
 
 
-def dense_results(measured: dict, metrics: tuple[str, ...], output_dir: Path) -> str:
+def dense_results(measured: dict, metrics: tuple[str, ...], output_dir: Path, published: dict[str, float]) -> str:
     """The table that is shown after fine-tuning."""
-    rows = _metric_rows(measured, metrics) | {
+    rows = _metric_rows(measured, metrics, published) | {
         "model": f"model.safetensors, {file_size(output_dir / 'model.safetensors')}",
         "time": duration(measured["seconds"]),
     }
     return table(f"results of {output_dir}", rows)
 
 
-def _metric_rows(measured: dict, metrics: tuple[str, ...]) -> dict[str, str]:
-    rows = {
-        name.removeprefix("eval_"): readable(value)
+def _metric_rows(measured: dict, metrics: tuple[str, ...], published: dict[str, float]) -> dict[str, str]:
+    shown = {
+        name.removeprefix("eval_"): value
         for name, value in measured.items()
         if name.startswith("eval_") and name.endswith(metrics)
     }
+    task = measured["task"]
+    rows = {name: readable(value) + figures.beside(task, published.get(name)) for name, value in shown.items()}
     baseline = measured.get(f"majority_eval_{metrics[0]}")
     return rows if baseline is None else rows | {"majority class": readable(baseline)}
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 # What MNLI's recipe prunes for, as a share of its 73,632 steps: the rule for every run that is too short for its own.
 SHORT_RUN_SHARE = 43_632 / 73_632
 
+POWERS = {"cubic": 3, "linear": 1}  # of the density's fall; linear is the paper's for RoBERTa
+
 
 @dataclass(frozen=True)
 class Lengths:
@@ -46,7 +48,7 @@ def ramp_length(total_steps: int, density: float, lengths: Lengths = GLUE) -> in
 
 @dataclass(frozen=True)
 class Schedule:
-    """The cubic schedules of a run. Steps count completed optimiser steps, 0 … total_steps."""
+    """The schedules of a run. Steps count completed optimiser steps, 0 … total_steps."""
 
     total_steps: int
     pruning_steps: int
@@ -54,11 +56,12 @@ class Schedule:
     final_lambda: float
     initial_density: float = 1.0
     ramp_steps: int | None = None  # steps that raise lambda: all of them where None
+    power: int = 3  # of the fall of the density: cubic, or 1, linear
 
     def density(self, step: int) -> float:
-        """v(t) = v_f + (v_i - v_f)(1 - t/N)^3 for t < N, then v_f (SMP, equation 4)."""
+        """v(t) = v_f + (v_i - v_f)(1 - t/N)^power for t < N, then v_f (SMP, equation 4, with power 3)."""
         remaining = max(0.0, 1 - step / self.pruning_steps)
-        return self.final_density + (self.initial_density - self.final_density) * remaining**3
+        return self.final_density + (self.initial_density - self.final_density) * remaining**self.power
 
     def regulariser_weight(self, step: int) -> float:
         """lambda(t) = lambda (1 - (1 - t/R)^3) for t < R, then lambda. R is by default T, not N as equation 6 has it:

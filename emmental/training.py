@@ -9,7 +9,7 @@ import transformers
 from transformers import ProgressCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
-from emmental import checkpoints, masks, processes, report, snapshots
+from emmental import checkpoints, figures, masks, processes, report, snapshots
 from emmental.arguments import SMPConfig
 from emmental.backbones import Backbone
 from emmental.errors import InputError
@@ -18,7 +18,7 @@ from emmental.heads import label_word_ids
 from emmental.layers import init_scores, swap_in
 from emmental.preemption import Preemption
 from emmental.problem import Problem
-from emmental.schedule import Lengths, Schedule, pruning_length, ramp_length
+from emmental.schedule import POWERS, Lengths, Schedule, pruning_length, ramp_length
 from emmental.teacher_logits import TeacherLogits, stored_logits
 from emmental.teachers import Teacher, check_order, load_teacher
 from emmental.trainer import SMPTrainer
@@ -107,7 +107,13 @@ def plan_schedule(config: SMPConfig, examples: int, lengths: Lengths) -> Schedul
         )
     ramp_steps = ramp_length(total, config.final_threshold, lengths)
     return Schedule(
-        total, pruning_steps, config.final_threshold, config.final_lambda, config.initial_threshold, ramp_steps
+        total,
+        pruning_steps,
+        config.final_threshold,
+        config.final_lambda,
+        config.initial_threshold,
+        ramp_steps,
+        POWERS[config.density_schedule],
     )
 
 
@@ -236,5 +242,7 @@ def conclude(trainer: SMPTrainer, problem: Problem, info: masks.MaskInfo, second
             report.draw_densities(rows, problem.metrics[0], end, problem.baseline, output_dir / "densities.png")
         write_json(output_dir / checkpoints.RESULTS, results)
         checkpoints.finish(output_dir)
-        print(report.results(results, problem.metrics, mask, output_dir), flush=True)
+        kd = bool(trainer.args.teacher_model_name_or_path)
+        published = figures.published(problem.task, info.density, info.allocation, kd, info.base_model)
+        print(report.results(results, problem.metrics, mask, output_dir, published), flush=True)
     return results

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from emmental import recipes
 from tests.tiny import ROOT, environment
 
 README = (ROOT / "README.md").read_text()
@@ -22,7 +23,7 @@ NEEDS_NETWORK = ("make demo", "make test", "bash eval.sh mnli_0.50_kd_mag")
 def workplace(tmp_path_factory, tiny_bert, reviews):
     """A folder with the project's scripts and a finished run of each mask that the README uses."""
     folder = tmp_path_factory.mktemp("workplace")
-    for name in ("run.sh", "eval.sh", "masked_run_glue.py", "emmental"):
+    for name in ("run.sh", "run_squad.sh", "run_teacher.sh", "eval.sh", "masked_run_glue.py", "emmental"):
         (folder / name).symlink_to(ROOT / name)
     rows = reviews["train"].read_text().splitlines()[1:]
     sst2 = ["sentence\tlabel", *(row.replace(",", "\t") for row in rows)]
@@ -32,13 +33,15 @@ def workplace(tmp_path_factory, tiny_bert, reviews):
         (folder / "glue" / task).mkdir(parents=True)
         for file in ("train.tsv", "dev.tsv", "dev_matched.tsv"):
             (folder / "glue" / task / file).write_text("\n".join(lines) + "\n")
+    (folder / "glue" / "RTE" / "test.tsv").write_text("index\tsentence1\tsentence2\n0\tgood film\tbad plot\n")
     return folder
 
 
 def offline(command: str, tiny_bert) -> str:
     """The command with the tiny backbone and a few steps: everything else as it stands."""
     if "bash run.sh" in command:
-        command = f"MODEL={tiny_bert} DATA_DIR=glue bash {command.split('bash ')[1]} --max_steps 5"
+        command = command.replace('SEEDS="1 2 3"', "SEEDS=7")
+        command = command.replace("bash run.sh", f"MODEL={tiny_bert} DATA_DIR=glue bash run.sh") + " --max_steps 5"
     return command
 
 
@@ -68,6 +71,10 @@ def test_make_knows_the_readme_s_targets():
     for command in ("make demo", "make test"):
         assert command in COMMANDS
         assert subprocess.run([*command.split(), "--dry-run"], cwd=ROOT, capture_output=True).returncode == 0
+
+
+def test_recipes_are_as_the_code_has_them():
+    assert recipes.overview() in README
 
 
 def test_linked_files_exist():

@@ -60,6 +60,11 @@ def test_one_step_is_too_short():
         pruning_length(1, 0.1)
 
 
+def test_linear_density():
+    plan = Schedule(100, 60, 0.1, 0.0, power=1)
+    assert [plan.density(step) for step in (0, 30, 60, 100)] == pytest.approx([1, 0.55, 0.1, 0.1])
+
+
 @given(st.integers(2, 10_000), st.floats(0.01, 1), st.floats(0, 1000))
 def test_schedule_is_monotonic_and_ends_exactly(total, density, weight):
     plan = Schedule(total, pruning_length(total, density), density, weight)

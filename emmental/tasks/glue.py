@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -100,25 +100,27 @@ def load_validation(task: SentenceTask, source: Source) -> dict[str, datasets.Da
 
 def _has_mismatched(task, source):
     if source.data_dir:
-        return (_folder(task, source) / _official_file(task, "mm")).exists()
+        return (task_folder(task, source) / _official_file(task, "mm")).exists()
     return not source.validation_file
 
 
 def _load(task: SentenceTask, source: Source, split: str, file: str | None) -> datasets.Dataset:
     columns = (*task.texts, "label")
     if source.data_dir:
-        path = _folder(task, source) / _official_file(task, split)
+        path = task_folder(task, source) / _official_file(task, split)
         rows, columns = read_rows(path, list(task.header) or None), task.official
     elif file:
         rows = read_rows(Path(file))
     elif task.name == "reviews":
         rows = reviews.read()[split]
     else:
-        rows = _hub_rows(task, split)
+        hub_split = {"validation": "validation_matched", "mm": "validation_mismatched"} if task.name == "mnli" else {}
+        rows = hub_rows(task, hub_split.get(split, split))
     return examples(task, rows, columns)
 
 
-def _folder(task, source):
+def task_folder(task: SentenceTask, source: Source) -> Path:
+    """The folder of the task's official files. Raises InputError where there is none."""
     folder = source.folder()
     if not task.folder:
         raise InputError(f"{task.name} has no folder of TSV files: leave --data_dir away")
@@ -131,9 +133,8 @@ def _official_file(task, split):
     return {"train": "train.tsv", "validation": "dev.tsv"}[split]
 
 
-def _hub_rows(task, split):
-    if task.name == "mnli":
-        split = {"train": "train", "validation": "validation_matched", "mm": "validation_mismatched"}[split]
+def hub_rows(task: SentenceTask, split: str) -> Iterator[Row]:
+    """The rows of one of the Hub's splits."""
     try:
         rows = datasets.load_dataset(HUB_DATASET, task.name, split=split)
     except (OSError, ValueError) as error:
@@ -146,18 +147,29 @@ def examples(task: SentenceTask, rows: Iterable[Row], columns: tuple[str, ...]) 
     *texts, label = columns
     read = [[] for _ in columns]
     for row in rows:
-        lacking = [column for column in columns if row.values.get(column) is None]
-        if lacking and task.skips_broken_rows:
+        if task.skips_broken_rows and any(row.values.get(column) is None for column in columns):
             continue
-        if lacking:
-            raise InputError(f"{row.place}: too few columns, {lacking[0]!r} is missing (there must be {list(columns)})")
-        for values, column in zip(read, texts, strict=False):
-            if not isinstance(row.values[column], str):
-                raise InputError(f"{row.place}: {column!r} is {row.values[column]!r}, not a text")
-            values.append(row.values[column])
-        read[-1].append(_label(task, row, label))
+        check_columns(row, columns)
+        for values, value in zip(read, [*read_texts(row, texts), _label(task, row, label)], strict=True):
+            values.append(value)
     named = dict(zip(("text", "text_pair")[: len(texts)], read, strict=False))
     return datasets.Dataset.from_dict(named | {"labels": read[-1]})
+
+
+def check_columns(row: Row, columns: Iterable[str]) -> None:
+    """Raise InputError where the row lacks one of these columns."""
+    lacking = [column for column in columns if row.values.get(column) is None]
+    if lacking:
+        raise InputError(f"{row.place}: too few columns, {lacking[0]!r} is missing (there must be {list(columns)})")
+
+
+def read_texts(row: Row, columns: Iterable[str]) -> list[str]:
+    """The row's texts in these columns. Raises InputError where one is missing or no text."""
+    check_columns(row, columns)
+    for column in columns:
+        if not isinstance(row.values[column], str):
+            raise InputError(f"{row.place}: {column!r} is {row.values[column]!r}, not a text")
+    return [row.values[column] for column in columns]
 
 
 def _label(task, row, column):

@@ -13,6 +13,7 @@ class Source:
     data_dir: str | None = None
     train_file: str | None = None
     validation_file: str | None = None
+    test_file: str | None = None
 
     def check(self) -> None:
         """Raise InputError where two files are needed to train and there is one, or they are of different kinds."""
