@@ -97,7 +97,8 @@ def test_every_variable_is_explained(launcher):
 @pytest.mark.parametrize(
     ("launcher", "name"),
     [
-        ("run.sh", "mnli_0.03_kd_mag"), ("run.sh", "reviews_0.10"), ("run_squad.sh", "squad_0.50_kd_mag"),
+        ("run.sh", "mnli_0.03_kd_mag"), ("run.sh", "reviews_0.10"), ("run.sh", "rte_0.10_roberta"),
+        ("run_squad.sh", "squad_0.50_kd_mag"),
         ("run_teacher.sh", "cola"), ("run_teacher.sh", "squad"),
     ],
 )  # fmt: skip
@@ -114,6 +115,7 @@ def test_the_scripts_know_every_flag(launcher, name):
         assert (config.pruning_method, config.warmup_steps, config.weight_decay) == ("finetune", 0.1, 0.01)
     else:
         assert (config.mask_scores_learning_rate, config.final_lambda, config.warmup_threshold_step) == (0.03, 10, 50)
+        assert config.density_schedule == ("linear" if "roberta" in name else "cubic")
 
 
 def test_a_teacher_is_where_its_students_look_for_it(command, tiny_bert, reviews, tmp_path, monkeypatch, capsys):

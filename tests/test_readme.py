@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from emmental import recipes
-from tests.tiny import ROOT, environment
+from tests.tiny import ROOT, environment, write_questions
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = [
@@ -23,7 +23,15 @@ NEEDS_NETWORK = ("make demo", "make test", "bash eval.sh mnli_0.50_kd_mag")
 def workplace(tmp_path_factory, tiny_bert, reviews):
     """A folder with the project's scripts and a finished run of each mask that the README uses."""
     folder = tmp_path_factory.mktemp("workplace")
-    for name in ("run.sh", "run_squad.sh", "run_teacher.sh", "eval.sh", "masked_run_glue.py", "emmental"):
+    for name in (
+        "run.sh",
+        "run_squad.sh",
+        "run_teacher.sh",
+        "eval.sh",
+        "masked_run_glue.py",
+        "masked_run_squad.py",
+        "emmental",
+    ):
         (folder / name).symlink_to(ROOT / name)
     rows = reviews["train"].read_text().splitlines()[1:]
     sst2 = ["sentence\tlabel", *(row.replace(",", "\t") for row in rows)]
@@ -33,6 +41,9 @@ def workplace(tmp_path_factory, tiny_bert, reviews):
         (folder / "glue" / task).mkdir(parents=True)
         for file in ("train.tsv", "dev.tsv", "dev_matched.tsv"):
             (folder / "glue" / task / file).write_text("\n".join(lines) + "\n")
+    (folder / "squad").mkdir()
+    write_questions(folder / "squad" / "train-v1.1.json", 40)
+    write_questions(folder / "squad" / "dev-v1.1.json", 8, seed=1)
     (folder / "glue" / "RTE" / "test.tsv").write_text("index\tsentence1\tsentence2\n0\tgood film\tbad plot\n")
     return folder
 
@@ -42,7 +53,7 @@ def offline(command: str, tiny_bert) -> str:
     if "bash run.sh" in command:
         command = command.replace('SEEDS="1 2 3"', "SEEDS=7")
         command = command.replace("bash run.sh", f"MODEL={tiny_bert} DATA_DIR=glue bash run.sh") + " --max_steps 5"
-    return command
+    return re.sub(r"MODEL=minilm(.*)--max_steps \d+", rf"MODEL={tiny_bert}\1--max_steps 5", command)
 
 
 def test_readme_commands_run(workplace, tiny_bert):
