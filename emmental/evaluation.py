@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from emmental import checkpoints, masks, published, report
+from emmental import checkpoints, masks, published, report, shrunk_files
 from emmental.backbones import Backbone, load_backbone
 from emmental.errors import InputError
-from emmental.inference import feature_logits, load_pruned
+from emmental.inference import Pruned, feature_logits, is_standalone, load_pruned
 from emmental.layers import encoder_linears
 from emmental.tasks import glue
 
@@ -25,7 +25,7 @@ def find(what: str, base_url: str = published.RELEASE, sha256: str | None = None
     Raises InputError where it is none of these.
     """
     path = Path(what)
-    if path.is_dir():
+    if path.is_dir() and not is_standalone(path):
         if not (path / checkpoints.MASK).exists():
             raise InputError(f"{path}: no {checkpoints.MASK} in it, so not the folder of a finished run")
         return Subject(path / checkpoints.MASK)
@@ -83,15 +83,38 @@ def score(
     """The task's metrics on each validation set, named as in all_results.json without ``eval_``."""
     task = glue.with_words(_task(mask.info.task), mask.info.label_words)
     validation = glue.load_validation(task, source)
-    mask = replace(mask, info=replace(mask.info, label_words=task.words))  # logits in the order of the data's labels
-    pruned = load_pruned(mask, backbone, force)
+    mask = replace(mask, info=replace(mask.info, label_words=task.words))
+    return _measure(load_pruned(mask, backbone, force), task, validation, max_length)
+
+
+def score_standalone(path: Path, source: glue.Source, backbone: str | None, max_length: int) -> tuple[Pruned, dict]:
+    """A model that needs no mask (see inference.is_standalone), and its metrics as of ``score``."""
+    pruned = load_pruned(path, backbone)
+    task = glue.with_words(_task(pruned.info.task), pruned.info.label_words)
+    return pruned, _measure(pruned, task, glue.load_validation(task, source), max_length)
+
+
+def _measure(pruned: Pruned, task: glue.SentenceTask, validation: dict, max_length: int) -> dict[str, float]:
+    in_order = [pruned.labels.index(label) for label in task.labels]  # of the data
     measured = {}
     for name, split in validation.items():
         features = glue.tokenized(split, pruned.tokenizer, max_length)
-        logits = feature_logits(pruned.model, pruned.tokenizer, features[:])
+        logits = feature_logits(pruned.model, pruned.tokenizer, features[:])[:, in_order]
         metrics = glue.score(task, glue.answers(task, logits), features["labels"][:])
         measured |= {f"{name}_{metric}".removeprefix("_"): value for metric, value in metrics.items()}
     return measured
+
+
+def show_standalone(path: Path, pruned: Pruned, measured: dict[str, float]) -> str:
+    """The table of measured figures of a model that needs no mask."""
+    weights = sum(int(linear.weight.count_nonzero()) for linear in encoder_linears(pruned.model.backbone).values())
+    rows = {metric: f"{value:.4f}" for metric, value in measured.items()}
+    rows |= {
+        "label words": ", ".join(f"{label}={word}" for label, word in pruned.info.label_words.items()),
+        "encoder": f"{weights:,} weights that are not zero",
+        "model": f"{path}, {report.file_size(path / shrunk_files.WEIGHTS if path.is_dir() else path)}",
+    }
+    return report.table(f"{pruned.info.task} on its validation set", rows)
 
 
 def show(subject: Subject, mask: masks.Mask, measured: dict[str, float]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
-from emmental import masks
+from emmental import masks, packing, shrunk_files
 from emmental.backbones import Backbone, load_backbone
 from emmental.heads import SequenceClassifier, label_word_ids
 from emmental.layers import fold_out, swap_in
@@ -62,11 +62,22 @@ def load_pruned(mask: masks.Mask | str | Path, backbone: Backbone | str | None =
 
     mask: a mask or its file. backbone: loaded or by name; by default the one that the mask names. A loaded one is
     used up. Raises InputError where the backbone's weights are not those that the mask was trained on, unless forced.
+    Also loads what needs no backbone: a ``.task`` file or the folder of a shrunk model.
     """
     if not isinstance(mask, masks.Mask):
-        mask = masks.load(mask)
+        path = Path(mask)
+        if shrunk_files.is_shrunk(path):
+            return Pruned(*shrunk_files.load(path))
+        if path.suffix == packing.SUFFIX:
+            return Pruned(*packing.unpack(path, backbone))
+        mask = masks.load(path)
     backbone = fold(mask, backbone, force)
     return Pruned(_classifier(backbone, mask.info), backbone.tokenizer, mask.info)
+
+
+def is_standalone(path: Path) -> bool:
+    """Whether the path is a model of its own, not a mask: a ``.task`` file or the folder of a shrunk model."""
+    return path.suffix == packing.SUFFIX or shrunk_files.is_shrunk(path)
 
 
 def fold(mask: masks.Mask, backbone: Backbone | str | None = None, force: bool = False) -> Backbone:
