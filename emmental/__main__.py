@@ -112,6 +112,17 @@ def pack(arguments) -> None:
     )
 
 
+def export(arguments) -> None:
+    from emmental import onnx_export  # slow to import, and needed here alone
+
+    pruned = open_pruned(arguments)
+    difference, inputs = onnx_export.export(pruned.model, pruned.tokenizer, pruned.labels, arguments.file)
+    print(
+        f"{arguments.file}: {report.file_size(arguments.file)}, opset {onnx_export.OPSET}, {', '.join(inputs)} [batch, "
+        f"length] -> logits [batch, {len(pruned.labels)}]; onnxruntime's differ from PyTorch's by {difference:.1e}"
+    )
+
+
 def open_pruned(arguments) -> Pruned:
     """The model of a mask on its backbone, or of a file or folder that needs none."""
     if is_standalone(arguments.mask):
@@ -179,6 +190,8 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("file", type=Path, help="the file to write; its name ends in .task")
     verb.add_argument("--dtype", choices=floats.DTYPES, default="fp32", help="of the weights (default fp32: lossless)")
     verb.add_argument("--without_embeddings", action="store_true", help="leave them to the backbone: far smaller")
+    verb = add("export", export, "write an ONNX file, checked with onnxruntime", npy, using, mask=model)
+    verb.add_argument("file", type=Path, help="the file to write; its name ends in .onnx")
     verb = add("push", push, "upload a mask and a card to the Hugging Face Hub")
     verb.add_argument("repository", help="owner/name")
     verb.add_argument("--private", action="store_true", help="create the repository as a private one")
