@@ -40,7 +40,7 @@ def feed_forward(up: Affine, down: Affine, activation: Callable) -> tuple[Affine
     up, down = Affine(up.weight, up.bias), Affine(down.weight, down.bias)
     constant = empty_rows(up)
     down = _fold(down, constant, activation(up.bias))
-    keep = _indices(~constant & down.weight.any(0))
+    keep = indices(~constant & down.weight.any(0))
     return up.rows(keep), Affine(down.weight[:, keep], down.bias)
 
 
@@ -61,9 +61,9 @@ def attention(query: Affine, key: Affine, value: Affine, output: Affine, heads: 
     keep = ~constant & output.weight.any(0)
     size = keep.numel() // heads
     remaining = []
-    for head in _indices(keep.view(heads, size).any(1)).tolist():
+    for head in indices(keep.view(heads, size).any(1)).tolist():
         own = slice(head * size, (head + 1) * size)
-        dimensions = _indices(keep[own]) + own.start
+        dimensions = indices(keep[own]) + own.start
         scores = _scores(query.rows(own), key.rows(own))
         remaining.append(Head(*scores, value.rows(dimensions), output.weight[:, dimensions]))
     return remaining, output.bias
@@ -72,6 +72,11 @@ def attention(query: Affine, key: Affine, value: Affine, output: Affine, heads: 
 def empty_rows(layer: Affine) -> torch.Tensor:
     """Which outputs do not depend on the input: bool [out]."""
     return ~layer.weight.any(1)
+
+
+def indices(keep: torch.Tensor) -> torch.Tensor:
+    """The numbers of what is kept, of the first where that is nothing: no layer becomes empty."""
+    return keep.nonzero().squeeze(1) if keep.any() else keep.new_zeros(1, dtype=torch.long)
 
 
 def drop_rows(weight: torch.Tensor, minimum: int) -> None:
@@ -107,8 +112,3 @@ def _scores(query: Affine, key: Affine) -> tuple[Affine, Affine]:
     return stack([query, Affine(torch.zeros_like(summed)[None], one)], sizes), stack(
         [key, Affine(summed[None], zero)], sizes
     )
-
-
-def _indices(keep: torch.Tensor) -> torch.Tensor:
-    """The numbers of what is kept, of the first where that is nothing: no layer becomes empty."""
-    return keep.nonzero().squeeze(1) if keep.any() else keep.new_zeros(1, dtype=torch.long)

@@ -15,23 +15,45 @@ from emmental.errors import InputError
 
 ARCHITECTURES = ("bert", "roberta")
 
-# Heads of a layer are attended to at once and so need one size. Smaller ones are filled up with rows of zeros, unless
-# that adds more than this share to the rows: then their dimensions are scattered after the product.
+# Up to about this share, rows of zeros cost less than moving the results of the other rows to their places.
 FILLING = 0.25
 
 
 @dataclass(frozen=True)
 class BlockShape:
-    """The sizes of one block. query_key and value: dimensions of each head, at most ``size``; units: feed-forward."""
+    """The sizes of one block.
+
+    query_key and value: dimensions of each head, at most ``size``; units: of the feed-forward; attention_rows and
+    output_rows: outputs that attention.output and output compute, all of them or fewer.
+    """
 
     size: int
     query_key: list[int]
     value: list[int]
+    attention_rows: int
     units: int
+    output_rows: int
+
+
+class ScatteredLinear(nn.Module):
+    """A linear layer of which many rows are empty: these outputs are their bias. The others are in ``linear``."""
+
+    def __init__(self, inputs: int, outputs: int, rows: int):
+        super().__init__()
+        self.linear = nn.Linear(inputs, rows, device="meta")
+        self.bias = nn.Parameter(torch.empty(outputs), requires_grad=False)
+        self.register_buffer("places", torch.empty(rows, dtype=torch.long))
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return self.bias.expand(*input.shape[:-1], -1).index_copy(-1, self.places, self.linear(input))
 
 
 class ShrunkAttention(nn.Module):
-    """Self-attention whose heads have lost dimensions. Layers and their names are those of BERT's."""
+    """Self-attention whose heads have lost dimensions. Layers and their names are those of BERT's.
+
+    Heads are attended to at once and so need one size: smaller ones are filled up with rows of zeros or, where these
+    would be many, with zeros after the product.
+    """
 
     def __init__(self, hidden: int, shape: BlockShape, scale: float):
         super().__init__()
@@ -75,8 +97,8 @@ def shrink(model: nn.Module, minimum: int = 0) -> None:
 
 def _shrink_feed_forward(block: nn.Module) -> None:
     up, down = block.intermediate.dense, block.output.dense
-    layers = shrinking.feed_forward(up, down, block.intermediate.intermediate_act_fn)
-    block.intermediate.dense, block.output.dense = map(_linear, layers)
+    up, down = shrinking.feed_forward(up, down, block.intermediate.intermediate_act_fn)
+    block.intermediate.dense, block.output.dense = _linear(up), _output(down)
 
 
 def _shrink_attention(block: nn.Module) -> None:
@@ -85,19 +107,43 @@ def _shrink_attention(block: nn.Module) -> None:
     left = [len(head.query.bias) for head in heads], [len(head.value.bias) for head in heads]
     size = max(map(max, left))
     query_key, value = (_filled(dimensions, size) for dimensions in left)
-    shape = BlockShape(size, query_key, value, block.intermediate.dense.out_features)
-    block.attention.self = ShrunkAttention(output.out_features, shape, old.scaling)
+    columns = [F.pad(head.output, (0, kept - head.output.shape[1])) for head, kept in zip(heads, value, strict=True)]
+    block.attention.output.dense = _output(shrinking.Affine(torch.cat(columns, 1), bias))
+    shape = BlockShape(
+        size,
+        query_key,
+        value,
+        _rows(block.attention.output.dense),
+        block.intermediate.dense.out_features,
+        _rows(block.output.dense),
+    )
+    block.attention.self = ShrunkAttention(len(bias), shape, old.scaling)
     for name, dimensions in (("query", query_key), ("key", query_key), ("value", value)):
         layer = shrinking.stack([getattr(head, name) for head in heads], dimensions)
         setattr(block.attention.self, name, _linear(layer))
-    columns = [F.pad(head.output, (0, kept - head.output.shape[1])) for head, kept in zip(heads, value, strict=True)]
-    block.attention.output.dense = _linear(shrinking.Affine(torch.cat(columns, 1), bias))
 
 
 def _linear(layer: shrinking.Affine) -> nn.Linear:
     linear = nn.Linear(*reversed(layer.weight.shape), device="meta")
     linear.weight, linear.bias = (nn.Parameter(tensor.contiguous(), requires_grad=False) for tensor in layer)
     return linear
+
+
+def _output(layer: shrinking.Affine) -> nn.Module:
+    """The layer, without its empty rows where they are many."""
+    outputs, inputs = layer.weight.shape
+    places = shrinking.indices(~shrinking.empty_rows(layer))
+    if outputs <= (1 + FILLING) * len(places):
+        return _linear(layer)
+    scattered = ScatteredLinear(inputs, outputs, len(places))
+    scattered.linear = _linear(layer.rows(places))
+    scattered.bias.copy_(layer.bias)
+    scattered.places.copy_(places)
+    return scattered
+
+
+def _rows(layer: nn.Module) -> int:
+    return len(layer.places) if isinstance(layer, ScatteredLinear) else layer.out_features
 
 
 def _filled(dimensions: list[int], size: int) -> list[int]:
@@ -118,9 +164,15 @@ def resize(model: nn.Module, shapes: list[BlockShape]) -> None:
     for block, shape in zip(blocks(model), shapes, strict=True):
         hidden, attention = block.output.dense.out_features, block.attention.self
         block.attention.self = ShrunkAttention(hidden, shape, attention.scaling)
-        block.attention.output.dense = nn.Linear(sum(shape.value), hidden, device="meta")
+        block.attention.output.dense = _empty_output(sum(shape.value), hidden, shape.attention_rows)
         block.intermediate.dense = nn.Linear(hidden, shape.units, device="meta")
-        block.output.dense = nn.Linear(shape.units, hidden, device="meta")
+        block.output.dense = _empty_output(shape.units, hidden, shape.output_rows)
+
+
+def _empty_output(inputs: int, outputs: int, rows: int) -> nn.Module:
+    if rows < outputs:
+        return ScatteredLinear(inputs, outputs, rows)
+    return nn.Linear(inputs, outputs, device="meta")
 
 
 def shapes(model: nn.Module) -> list[BlockShape]:

@@ -1,13 +1,11 @@
 """What shrinking saved, layer by layer, for a reader."""
 
-from collections import Counter
 from pathlib import Path
 
 from torch import nn
 
 from emmental import shrunk
 from emmental.inspection import aligned
-from emmental.layers import encoder_linears, layer_number
 
 
 def measure(model: nn.Module) -> dict:
@@ -19,6 +17,7 @@ def measure(model: nn.Module) -> dict:
         "heads": attention.num_attention_heads,
         "dimensions": attention.all_head_size,
         "units": model.config.intermediate_size,
+        "rows": model.config.hidden_size,
     }
 
 
@@ -27,28 +26,28 @@ def show(before: dict, model: nn.Module, weights: Path) -> str:
 
     Rows of zeros that fill heads up to the size of others count as what they are, stored parameters.
     """
-    rows = [["layer", "parameters before", "after", "share", "heads", "query, key", "value", "units"]]
+    columns = "heads", "query, key", "value", "attention.output", "units", "output"
+    rows = [["layer", "parameters before", "after", "share", *columns]]
     layers = _parameters(model)
-    for (number, parameters), shape in zip(layers.items(), shrunk.shapes(model), strict=True):
+    for number, (parameters, shape) in enumerate(zip(layers, shrunk.shapes(model), strict=True)):
         left = [
             f"{len(shape.value)}/{before['heads']}",
             *(f"{sum(part)}/{before['dimensions']}" for part in (shape.query_key, shape.value)),
+            f"{shape.attention_rows}/{before['rows']}",
             f"{shape.units}/{before['units']}",
+            f"{shape.output_rows}/{before['rows']}",
         ]
         rows.append([str(number), *_change(before["layers"][number], parameters), *left])
-    rows.append(["encoder", *_change(before["layers"].total(), layers.total()), *[""] * 4])
+    rows.append(["encoder", *_change(sum(before["layers"]), sum(layers)), *[""] * len(columns)])
     everything = sum(parameter.numel() for parameter in model.parameters())
-    rows.append(["model", *_change(before["all"], everything), *[""] * 4])
-    rows.append(["bytes", *_change(4 * before["all"], weights.stat().st_size), *[""] * 4])
+    rows.append(["model", *_change(before["all"], everything), *[""] * len(columns)])
+    rows.append(["bytes", *_change(4 * before["all"], weights.stat().st_size), *[""] * len(columns)])
     return aligned(rows)
 
 
-def _parameters(model: nn.Module) -> Counter:
-    """Weights and biases of the linear layers by the number of their block."""
-    counts = Counter()
-    for name, linear in encoder_linears(model).items():
-        counts[layer_number(name)] += sum(parameter.numel() for parameter in linear.parameters())
-    return counts
+def _parameters(model: nn.Module) -> list[int]:
+    """Of each block."""
+    return [sum(parameter.numel() for parameter in block.parameters()) for block in shrunk.blocks(model)]
 
 
 def _change(before: int, after: int) -> list[str]:

@@ -38,7 +38,8 @@ def test_saved_and_loaded(emmental, folder, tmp_path):
     rows = {line.split("  ")[0]: re.split(r"  +", line.strip()) for line in shown.splitlines()}
     shape = shrunk.shapes(loaded.model.backbone)[1]
     assert rows["1"][4:] == [
-        f"{len(shape.value)}/4", f"{sum(shape.query_key)}/32", f"{sum(shape.value)}/32", f"{shape.units}/48",
+        f"{len(shape.value)}/4", f"{sum(shape.query_key)}/32", f"{sum(shape.value)}/32", f"{shape.attention_rows}/32",
+        f"{shape.units}/48", f"{shape.output_rows}/32",
     ]  # fmt: skip
     assert rows["model"][2] == f"{sum(p.numel() for p in pruned.model.parameters()):,}"
     assert rows["bytes"][2] == f"{(tmp_path / 'small' / 'model.safetensors').stat().st_size:,}"
@@ -145,4 +146,16 @@ def test_an_existing_folder_is_kept(emmental, folder, tmp_path):
 def test_a_full_mask_leaves_every_shape(folder):
     model = encoder(folder.name)
     shrunk.shrink(model)
-    assert shrunk.shapes(model) == [shrunk.BlockShape(8, [8] * 4, [8] * 4, 48)] * 2
+    assert shrunk.shapes(model) == [shrunk.BlockShape(8, [8] * 4, [8] * 4, 32, 48, 32)] * 2
+
+
+def test_empty_output_rows_are_not_computed_where_they_are_many(folder):
+    model = encoder(folder.name)
+    first, second = (block.output.dense for block in shrunk.blocks(model))
+    first.weight[:7], second.weight[3:24] = 0, 0
+    shrunk.blocks(model)[0].attention.output.dense.weight.zero_()
+    ids = torch.randint(5, 28, (2, 7))
+    before = model(ids).logits
+    shrunk.shrink(model)
+    torch.testing.assert_close(model(ids).logits, before, atol=1e-4, rtol=1e-4)
+    assert [(shape.attention_rows, shape.output_rows) for shape in shrunk.shapes(model)] == [(1, 25), (32, 11)]
