@@ -41,8 +41,8 @@ class ScatteredLinear(nn.Module):
     def __init__(self, inputs: int, outputs: int, rows: int):
         super().__init__()
         self.linear = nn.Linear(inputs, rows, device="meta")
-        self.bias = nn.Parameter(torch.empty(outputs), requires_grad=False)
-        self.register_buffer("places", torch.empty(rows, dtype=torch.long))
+        self.bias = nn.Parameter(torch.empty(outputs, device="meta"), requires_grad=False)
+        self.register_buffer("places", torch.empty(rows, dtype=torch.long, device="meta"))
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         return self.bias.expand(*input.shape[:-1], -1).index_copy(-1, self.places, self.linear(input))
@@ -93,6 +93,7 @@ def shrink(model: nn.Module, minimum: int = 0) -> None:
                 shrinking.drop_rows(layer.weight, minimum)
             _shrink_feed_forward(block)
             _shrink_attention(block)
+    model.to(next(model.parameters()).device)  # the places of dimensions, which are new
 
 
 def _shrink_feed_forward(block: nn.Module) -> None:
@@ -136,9 +137,8 @@ def _output(layer: shrinking.Affine) -> nn.Module:
     if outputs <= (1 + FILLING) * len(places):
         return _linear(layer)
     scattered = ScatteredLinear(inputs, outputs, len(places))
-    scattered.linear = _linear(layer.rows(places))
-    scattered.bias.copy_(layer.bias)
-    scattered.places.copy_(places)
+    scattered.linear, scattered.places = _linear(layer.rows(places)), places
+    scattered.bias = nn.Parameter(layer.bias, requires_grad=False)
     return scattered
 
 
