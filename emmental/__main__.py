@@ -93,6 +93,8 @@ def evaluate(arguments) -> None:
 def shrink(arguments) -> None:
     if arguments.folder.exists():
         raise InputError(f"{arguments.folder} exists: name a new folder")
+    if shrunk_files.is_shrunk(arguments.mask):
+        raise InputError(f"{arguments.mask} is shrunk already: shrink the mask that it came from")
     pruned = open_pruned(arguments)
     before = shrunk_report.measure(pruned.model.backbone)
     shrunk.shrink(pruned.model.backbone, arguments.shrink_min)

@@ -18,8 +18,9 @@ def empty_classifier(config: dict, words: int, place: Path) -> SequenceClassifie
     place: the file that the config comes from, for the InputError where no masked LM is of such a config.
     """
     try:
-        with no_init_weights(), torch.device("cpu"):
-            model = AutoModelForMaskedLM.from_config(AutoConfig.for_model(**config), dtype=torch.float32)
+        with no_init_weights():
+            settings = {"dtype": torch.float32, "trust_remote_code": False}
+            model = AutoModelForMaskedLM.from_config(AutoConfig.for_model(**config), **settings)
     except (TypeError, ValueError, StrictDataclassError) as error:
         raise InputError(f"{place}: no model can be built from its config: {error}") from None
     return SequenceClassifier(model.requires_grad_(False), list(range(words))).eval()
@@ -51,6 +52,6 @@ def tokenizer_from_texts(texts: dict[str, str]) -> PreTrainedTokenizerBase:
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """A saved tokenizer as the heads want it: texts start at the first position."""
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     tokenizer.padding_side = "right"
     return tokenizer

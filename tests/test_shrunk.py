@@ -143,6 +143,15 @@ def test_an_existing_folder_is_kept(emmental, folder, tmp_path):
     assert "exists: name a new folder" in emmental("shrink", folder / "mask.smp", tmp_path, status=2)
 
 
+def test_shrinking_twice_is_refused_and_task_checkpoints_can_be_shrunk(emmental, folder, tmp_path):
+    emmental("pack", folder / "mask.smp", tmp_path / "sst2.task")
+    emmental("shrink", tmp_path / "sst2.task", tmp_path / "small")
+    assert (
+        abs(load_pruned(tmp_path / "small").logits(TEXTS) - load_pruned(folder / "mask.smp").logits(TEXTS)).max() < 1e-4
+    )
+    assert "is shrunk already" in emmental("shrink", tmp_path / "small", tmp_path / "smaller", status=2)
+
+
 def test_a_full_mask_leaves_every_shape(folder):
     model = encoder(folder.name)
     shrunk.shrink(model)
