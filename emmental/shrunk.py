@@ -15,8 +15,8 @@ from emmental.errors import InputError
 
 ARCHITECTURES = ("bert", "roberta")
 
-# Up to about this share, rows of zeros cost less than moving the results of the other rows to their places.
-FILLING = 0.25
+# Rows of zeros that add up to this share to a product cost less than moving the results of the others to their places.
+FILLING = 0.5
 
 
 @dataclass(frozen=True)
