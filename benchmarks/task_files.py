@@ -67,7 +67,8 @@ def measure(mask: masks.Mask, title: str, folder: Path) -> None:
 
 def line(what: str, size: int, seconds: float | None = None) -> None:
     """One row of the table."""
-    print(f"  {what:<24}{size / 1e6:9.2f} MB" + (f"   loads in {seconds:.1f} s of CPU time" if seconds else ""), flush=True)
+    loading = f"   loads in {seconds:.1f} s of CPU time" if seconds else ""
+    print(f"  {what:<24}{size / 1e6:9.2f} MB{loading}", flush=True)
 
 
 if __name__ == "__main__":
