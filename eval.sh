@@ -3,6 +3,7 @@
 #
 #     bash eval.sh models/sst2_0.10_mag          # the output folder of run.sh
 #     bash eval.sh mask.safetensors              # a mask file: .safetensors, .smp or .npy
+#     bash eval.sh sst2.task                     # a task checkpoint, or the folder of a shrunk model
 #     bash eval.sh mnli_0.50_kd_mag              # a published mask, downloaded on first use
 #
 # Published: {mnli,qqp,squad}_{0.50,0.10,0.03}_kd_mag. What stands after goes to python -m emmental eval --help.

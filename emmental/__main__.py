@@ -14,10 +14,12 @@ from pathlib import Path
 
 import datasets
 
-from emmental import evaluation, hub, inspection, masks, published
+from emmental import evaluation, hub, inspection, masks, packing, published, report, shrunk, shrunk_files, shrunk_report
 from emmental.arguments import parse_label_map
 from emmental.errors import InputError, exit_on_input_error
-from emmental.inference import fold, load_pruned
+from emmental.formats import floats
+from emmental.inference import Pruned, fold, is_standalone, load_pruned
+from emmental.spans import PrunedSpans
 from emmental.tasks import squad
 from emmental.tasks.source import Source
 
@@ -63,10 +65,9 @@ def predict(arguments) -> None:
 def answer(arguments) -> None:
     if not (arguments.question and arguments.context) or arguments.texts or arguments.tsv:
         raise InputError("--question and --context go together, and without texts")
-    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
-    if mask.info.task not in squad.TASKS:
-        raise InputError(f"{arguments.mask} is a mask for {mask.info.task}: give texts, not --question and --context")
-    pruned = load_pruned(mask, arguments.backbone, arguments.force)
+    pruned = open_pruned(arguments)
+    if not isinstance(pruned, PrunedSpans):
+        raise InputError(f"{arguments.mask} is a mask for {pruned.info.task}: give texts, not --question and --context")
     best = pruned.answers(arguments.question, arguments.context, squad.Reading(**reading(arguments)))[0]
     print(f"answer\tprobability\n{best['text']}\t{best['probability']:.6f}")
 
@@ -83,10 +84,9 @@ def label(arguments) -> None:
         rows += [line.split("\t") for line in arguments.tsv.read_text(encoding="utf-8").splitlines()]
     if {len(row) for row in rows} not in ({1}, {2}):
         raise InputError("give texts, or with --tsv a file whose lines all hold one text, or two parted by a tab")
-    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
-    if mask.info.task in squad.TASKS:
-        raise InputError(f"{arguments.mask} is a mask for {mask.info.task}: give --question and --context")
-    pruned = load_pruned(mask, arguments.backbone, arguments.force)
+    pruned = open_pruned(arguments)
+    if isinstance(pruned, PrunedSpans):
+        raise InputError(f"{arguments.mask} is a mask for {pruned.info.task}: give --question and --context")
     columns = [list(column) for column in zip(*rows, strict=True)]
     table = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
     table.writerow(["label", *pruned.labels] if len(pruned.labels) > 1 else pruned.labels)
@@ -98,6 +98,13 @@ def label(arguments) -> None:
 def evaluate(arguments) -> None:
     datasets.disable_progress_bars()
     subject = evaluation.find(arguments.what, arguments.base_url, arguments.sha256)
+    source = Source(arguments.data_dir, None, arguments.validation_file)
+    if is_standalone(subject.path):
+        if arguments.label_map:
+            raise InputError(f"{subject.path} holds the logits of its own label words only: no --label_map with it")
+        found = evaluation.score_standalone(subject.path, source, arguments.backbone, reading(arguments))
+        print(evaluation.show_standalone(subject.path, *found))
+        return
     mask = evaluation.read_subject(subject, arguments.backbone, arguments.task_name)
     if arguments.label_map:
         words = parse_label_map(arguments.label_map)
@@ -106,9 +113,52 @@ def evaluate(arguments) -> None:
         print(
             "published MNLI masks were trained with scrambled label words: scored with those (--label_map: with others)"
         )
-    source = Source(arguments.data_dir, None, arguments.validation_file)
     measured = evaluation.score(mask, source, arguments.backbone, reading(arguments), arguments.force)
     print(evaluation.show(subject, mask, measured))
+
+
+def shrink(arguments) -> None:
+    if arguments.folder.exists():
+        raise InputError(f"{arguments.folder} exists: name a new folder")
+    if shrunk_files.is_shrunk(arguments.mask):
+        raise InputError(f"{arguments.mask} is shrunk already: shrink the mask that it came from")
+    pruned = open_pruned(arguments)
+    before = shrunk_report.measure(pruned.model.backbone)
+    shrunk.shrink(pruned.model.backbone, arguments.shrink_min)
+    shrunk_files.save(pruned.model, pruned.tokenizer, pruned.info, arguments.folder)
+    print(shrunk_report.show(before, pruned.model.backbone, arguments.folder / shrunk_files.WEIGHTS))
+
+
+def pack(arguments) -> None:
+    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    pruned = load_pruned(mask, arguments.backbone, arguments.force)
+    packing.pack(
+        pruned.model, pruned.tokenizer, mask, arguments.file, arguments.dtype, not arguments.without_embeddings
+    )
+    embeddings = f"to be had from {mask.info.base_model}" if arguments.without_embeddings else "in it"
+    print(
+        f"{arguments.file}: {report.file_size(arguments.file)}, weights in {arguments.dtype}, embeddings {embeddings}"
+    )
+
+
+def export(arguments) -> None:
+    from emmental import onnx_export  # slow to import, and needed here alone
+
+    pruned = open_pruned(arguments)
+    labels = list(pruned.info.label_words)
+    difference, inputs, outputs = onnx_export.export(pruned.model, pruned.tokenizer, labels, arguments.file)
+    print(
+        f"{arguments.file}: {report.file_size(arguments.file)}, opset {onnx_export.OPSET}, {', '.join(inputs)} -> "
+        f"{', '.join(outputs)}; onnxruntime's logits differ from PyTorch's by {difference:.1e}"
+    )
+
+
+def open_pruned(arguments) -> Pruned | PrunedSpans:
+    """The model of a mask on its backbone, or of a file or folder that needs none."""
+    if is_standalone(arguments.mask):
+        return load_pruned(arguments.mask, arguments.backbone)
+    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    return load_pruned(mask, arguments.backbone, arguments.force)
 
 
 def push(arguments) -> None:
@@ -133,11 +183,14 @@ def build_parser() -> argparse.ArgumentParser:
     texts.add_argument("--max_seq_length", type=int, help="tokens per text (default 128, questions 384)")
     texts.add_argument("--doc_stride", type=int, help="tokens that windows of a long context share (default 128)")
 
-    def add(name, function, description, *parents, mask=True):
+    file = "mask file: .safetensors, .smp or .npy"
+    model = f"{file}; task checkpoint: .task; or folder of a shrunk model"
+
+    def add(name, function, description, *parents, mask=file):
         verb = verbs.add_parser(name, help=description, description=description, parents=parents)
         verb.set_defaults(function=function)
         if mask:
-            verb.add_argument("mask", type=Path, help="mask file: .safetensors, .smp or .npy")
+            verb.add_argument("mask", type=Path, help=mask)
         return verb
 
     add("inspect", inspect, "show a mask's origin, densities, empty rows and columns, and size", npy)
@@ -147,23 +200,37 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("b", type=Path, help="the other mask file")
     verb = add("fold", fold_mask, "write a plain Hugging Face checkpoint with the mask folded in", npy, using)
     verb.add_argument("folder", type=Path, help="the folder to write")
-    verb = add("predict", predict, "label texts or answer a question: probabilities, tab-separated", npy, using, texts)
+    words = "label texts or answer a question: probabilities, tab-separated"
+    verb = add("predict", predict, words, npy, using, texts, mask=model)
     verb.add_argument("texts", nargs="*", help="the texts, each an argument")
     verb.add_argument("--question", help="with --context: the answer of a mask that was trained on SQuAD")
     verb.add_argument("--context", help="the text that holds the answer")
     verb.add_argument("--tsv", type=Path, help="a file with a text per line, or two parted by a tab")
-    verb = add("eval", evaluate, "score a mask on its task's validation set", npy, using, texts, mask=False)
-    verb.add_argument("what", help="output folder of run.sh, mask file, or name of a published mask")
+    verb = add("eval", evaluate, "score a mask on its task's validation set", npy, using, texts, mask=None)
+    verb.add_argument("what", help=f"output folder of run.sh; {model}; or name of a published mask")
     verb.add_argument("--data_dir", help="folder with GLUE's TSV files or SQuAD's json files (default: the Hub)")
     verb.add_argument("--validation_file", help="examples as csv, json or jsonl, instead of --data_dir")
     verb.add_argument("--label_map", help="other label words: JSON or a Python dictionary")
     verb.add_argument("--base_url", default=published.RELEASE, help="where published masks are")
     verb.add_argument("--sha256", help="hash that the downloaded archive must have")
+    verb = add("shrink", shrink, "write a smaller model without the empty rows and columns", npy, using, mask=model)
+    verb.add_argument("folder", type=Path, help="the folder to write")
+    verb.add_argument(
+        "--shrink_min", type=int, default=0, help="drop rows with fewer weights than this, too, which changes the model"
+    )
+    verb = add(
+        "pack", pack, "write a mask and the weights it keeps in one small file that needs no backbone", npy, using
+    )
+    verb.add_argument("file", type=Path, help="the file to write; its name ends in .task")
+    verb.add_argument("--dtype", choices=floats.DTYPES, default="fp32", help="of the weights (default fp32: lossless)")
+    verb.add_argument("--without_embeddings", action="store_true", help="leave them to the backbone: far smaller")
+    verb = add("export", export, "write an ONNX file, checked with onnxruntime", npy, using, mask=model)
+    verb.add_argument("file", type=Path, help="the file to write; its name ends in .onnx")
     verb = add("push", push, "upload a mask and a card to the Hugging Face Hub")
     verb.add_argument("repository", help="owner/name")
     verb.add_argument("--private", action="store_true", help="create the repository as a private one")
     verb.add_argument("--dry_run", action="store_true", help="check the mask and show the card, upload nothing")
-    verb = add("pull", pull, "download a mask from the Hugging Face Hub and print its path", mask=False)
+    verb = add("pull", pull, "download a mask from the Hugging Face Hub and print its path", mask=None)
     verb.add_argument("repository", help="owner/name")
     verb.add_argument("--revision", help="branch, tag or commit")
     return parser

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from emmental import checkpoints, figures, masks, published, recipes, report
+from emmental import checkpoints, figures, masks, published, recipes, report, shrunk_files
 from emmental.backbones import Backbone, load_backbone
 from emmental.errors import InputError
-from emmental.inference import feature_logits, load_pruned
+from emmental.inference import Pruned, feature_logits, is_standalone, load_pruned
 from emmental.layers import encoder_linears
+from emmental.spans import PrunedSpans
 from emmental.tasks import glue, squad
 from emmental.tasks.source import Source
 
@@ -26,7 +27,7 @@ def find(what: str, base_url: str = published.RELEASE, sha256: str | None = None
     Raises InputError where it is none of these.
     """
     path = Path(what)
-    if path.is_dir():
+    if path.is_dir() and not is_standalone(path):
         if not (path / checkpoints.MASK).exists():
             raise InputError(f"{path}: no {checkpoints.MASK} in it, so not the folder of a finished run")
         return Subject(path / checkpoints.MASK)
@@ -85,29 +86,48 @@ def score(
     reading: how texts become features where not by default: ``max_length``; for questions what squad.Reading has.
     """
     label_words(mask.info.task)
-    return (_score_spans if mask.info.task in squad.TASKS else _score_sentences)(mask, source, backbone, reading, force)
+    spans = mask.info.task in squad.TASKS
+    given = mask.info.label_words
+    words = squad.with_words(given) if spans else glue.with_words(glue.TASKS[mask.info.task], given).words
+    mask = replace(mask, info=replace(mask.info, label_words=words))
+    return _measure(load_pruned(mask, backbone, force), source, reading)
 
 
-def _score_sentences(mask, source, backbone, reading, force):
-    task = glue.with_words(glue.TASKS[mask.info.task], mask.info.label_words)
-    validation = glue.load_validation(task, source)
-    mask = replace(mask, info=replace(mask.info, label_words=task.words))  # logits in the order of the data's labels
-    pruned = load_pruned(mask, backbone, force)
+def score_standalone(
+    path: Path, source: Source, backbone: str | None, reading: dict
+) -> tuple[Pruned | PrunedSpans, dict[str, float]]:
+    """A model that needs no mask (see inference.is_standalone), and its metrics as of ``score``."""
+    pruned = load_pruned(path, backbone)
+    label_words(pruned.info.task)
+    return pruned, _measure(pruned, source, reading)
+
+
+def _measure(pruned: Pruned | PrunedSpans, source: Source, reading: dict) -> dict[str, float]:
+    if isinstance(pruned, PrunedSpans):
+        examples = squad.load(squad.TASKS[pruned.info.task], source, "validation")
+        questions = pruned.questions(examples, squad.Reading(**reading))
+        return questions.score(questions.answers(*pruned.logits(questions.windows))[0])
+    task = glue.TASKS[pruned.info.task]
+    in_order = [pruned.labels.index(label) for label in task.labels]  # of the data
     measured = {}
-    for name, split in validation.items():
+    for name, split in glue.load_validation(task, source).items():
         features = glue.tokenized(split, pruned.tokenizer, reading.get("max_length", 128))
-        logits = feature_logits(pruned.model, pruned.tokenizer, features[:])
+        logits = feature_logits(pruned.model, pruned.tokenizer, features[:])[:, in_order]
         metrics = glue.score(task, glue.answers(task, logits), features["labels"][:])
         measured |= {f"{name}_{metric}".removeprefix("_"): value for metric, value in metrics.items()}
     return measured
 
 
-def _score_spans(mask, source, backbone, reading, force):
-    examples = squad.load(squad.TASKS[mask.info.task], source, "validation")
-    words = squad.with_words(mask.info.label_words)
-    pruned = load_pruned(replace(mask, info=replace(mask.info, label_words=words)), backbone, force)
-    questions = pruned.questions(examples, squad.Reading(**reading))
-    return questions.score(questions.answers(*pruned.logits(questions.windows))[0])
+def show_standalone(path: Path, pruned: Pruned, measured: dict[str, float]) -> str:
+    """The table of measured figures of a model that needs no mask."""
+    weights = sum(int(linear.weight.count_nonzero()) for linear in encoder_linears(pruned.model.backbone).values())
+    rows = {metric: report.readable(value) for metric, value in measured.items()}
+    rows |= {
+        "label words": ", ".join(f"{label}={word}" for label, word in pruned.info.label_words.items()),
+        "encoder": f"{weights:,} weights that are not zero",
+        "model": f"{path}, {report.file_size(path / shrunk_files.WEIGHTS if path.is_dir() else path)}",
+    }
+    return report.table(f"{pruned.info.task} on its validation set", rows)
 
 
 def show(subject: Subject, mask: masks.Mask, measured: dict[str, float]) -> str:

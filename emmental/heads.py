@@ -94,6 +94,11 @@ class SpanClassifier(LabelWordModel):
         )
 
 
+def head_class(label_words: dict[str, str]) -> type[LabelWordModel]:
+    """The head that answers in these words: that of spans for ``start`` and ``end``, else one answer per text."""
+    return SpanClassifier if label_words.keys() == {"start", "end"} else SequenceClassifier
+
+
 def _narrow(decoder: nn.Linear, word_ids: list[int]) -> nn.Linear:
     rows = torch.tensor(word_ids, device=decoder.weight.device)
     narrow = nn.Linear(decoder.in_features, len(word_ids), decoder.bias is not None, device="meta")

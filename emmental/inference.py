@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
-from emmental import masks
+from emmental import masks, packing, shrunk_files
 from emmental.backbones import Backbone, load_backbone
-from emmental.heads import SequenceClassifier, SpanClassifier, label_word_ids
+from emmental.heads import LabelWordModel, SequenceClassifier, SpanClassifier, head_class, label_word_ids
 from emmental.layers import fold_out, swap_in
 from emmental.spans import PrunedSpans
-from emmental.tasks import squad
 
 BATCH = 64
 
@@ -66,10 +65,21 @@ def load_pruned(
 
     mask: a mask or its file. backbone: loaded or by name; by default the one that the mask names. A loaded one is
     used up. Raises InputError where the backbone's weights are not those that the mask was trained on, unless forced.
+    Also loads what needs no backbone: a ``.task`` file or the folder of a shrunk model.
     """
     if not isinstance(mask, masks.Mask):
-        mask = masks.load(mask)
+        path = Path(mask)
+        if shrunk_files.is_shrunk(path):
+            return _pruned(*shrunk_files.load(path))
+        if path.suffix == packing.SUFFIX:
+            return _pruned(*packing.unpack(path, backbone))
+        mask = masks.load(path)
     return _ready(fold(mask, backbone, force), mask.info)
+
+
+def is_standalone(path: Path) -> bool:
+    """Whether the path is a model of its own, not a mask: a ``.task`` file or the folder of a shrunk model."""
+    return path.suffix == packing.SUFFIX or shrunk_files.is_shrunk(path)
 
 
 def fold(mask: masks.Mask, backbone: Backbone | str | None = None, force: bool = False) -> Backbone:
@@ -121,6 +131,9 @@ class MaskedBackbone:
 
 
 def _ready(backbone: Backbone, info: masks.MaskInfo) -> Pruned | PrunedSpans:
-    kind, head = (PrunedSpans, SpanClassifier) if info.task in squad.TASKS else (Pruned, SequenceClassifier)
     word_ids = label_word_ids(backbone.tokenizer, list(info.label_words.values()))
-    return kind(head(backbone.model, word_ids).eval(), backbone.tokenizer, info)
+    return _pruned(head_class(info.label_words)(backbone.model, word_ids).eval(), backbone.tokenizer, info)
+
+
+def _pruned(model: LabelWordModel, tokenizer: PreTrainedTokenizerBase, info: masks.MaskInfo) -> Pruned | PrunedSpans:
+    return (PrunedSpans if isinstance(model, SpanClassifier) else Pruned)(model, tokenizer, info)

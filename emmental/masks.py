@@ -117,10 +117,11 @@ def load(path: Path, shapes: dict[str, tuple[int, int]] | None = None, info: Mas
         raise InputError(f"{path}: a .npy mask does not name its matrices: it can only be read along with a backbone")
     else:
         bits, content = reference.read(path, shapes), asdict(info)
-    return Mask({name: torch.from_numpy(matrix) for name, matrix in bits.items()}, _info(content, path))
+    return Mask({name: torch.from_numpy(matrix) for name, matrix in bits.items()}, read_info(content, path))
 
 
-def _info(content, path: Path) -> MaskInfo:
+def read_info(content, path: Path) -> MaskInfo:
+    """What a file says of a mask. Raises InputError where that is not what ``save`` writes."""
     try:
         info = MaskInfo(**content)
     except TypeError as error:

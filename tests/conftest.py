@@ -7,6 +7,7 @@ import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before it is read
 
+from emmental.__main__ import main
 from tests.tiny import run_command, save_tiny_bert, short_run, tiny_config, write_reviews
 
 
@@ -32,6 +33,24 @@ def command(tmp_path):
 
     def run(*arguments, **variables):
         return run_command(arguments, variables, tmp_path)
+
+    return run
+
+
+@pytest.fixture
+def emmental(monkeypatch, capsys):
+    """Run a verb in this process: emmental("inspect", path) -> what it printed; the status with status=2."""
+
+    def run(*arguments, status=0):
+        monkeypatch.setattr("sys.argv", ["emmental", *map(str, arguments)])
+        if status:
+            with pytest.raises(SystemExit) as ended:
+                main()
+            assert ended.value.code == status
+        else:
+            main()
+        printed = capsys.readouterr()
+        return printed.err if status else printed.out
 
     return run
 

@@ -10,27 +10,9 @@ import pytest
 from transformers import BertConfig
 
 from emmental import evaluation, masks, published
-from emmental.__main__ import build_parser, main
+from emmental.__main__ import build_parser
 from tests import loopback
 from tests.tiny import WORDS, random_mask, save_tiny_bert
-
-
-@pytest.fixture
-def emmental(monkeypatch, capsys):
-    """Run a verb in this process: emmental("inspect", path) -> what it printed; the status with status=2."""
-
-    def run(*arguments, status=0):
-        monkeypatch.setattr("sys.argv", ["emmental", *map(str, arguments)])
-        if status:
-            with pytest.raises(SystemExit) as ended:
-                main()
-            assert ended.value.code == status
-        else:
-            main()
-        printed = capsys.readouterr()
-        return printed.err if status else printed.out
-
-    return run
 
 
 @pytest.fixture
@@ -40,7 +22,7 @@ def mask_file(tiny_bert, tmp_path):
 
 
 def test_every_verb_has_help(capsys):
-    for verb in ("inspect", "convert", "diff", "fold", "predict", "eval", "push", "pull"):
+    for verb in ("inspect", "convert", "diff", "fold", "predict", "eval", "shrink", "pack", "export", "push", "pull"):
         with pytest.raises(SystemExit):
             build_parser().parse_args([verb, "--help"])
         assert f"python -m emmental {verb}" in capsys.readouterr().out

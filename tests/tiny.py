@@ -78,10 +78,15 @@ def environment(variables) -> dict[str, str]:
 
 def random_mask(folder, task="sst2", words=None, seed=0, density=0.3) -> masks.Mask:
     """A mask over the backbone in this folder."""
-    backbone = load_backbone(str(folder))
     draw = torch.Generator().manual_seed(seed)
-    shapes = {name: layer.weight.shape for name, layer in swap_in(backbone.model).items()}
+    shapes = {name: layer.weight.shape for name, layer in swap_in(load_backbone(str(folder)).model).items()}
     bits = {name: torch.rand(shape, generator=draw) < density for name, shape in shapes.items()}
+    return mask_over(folder, bits, task, words, density)
+
+
+def mask_over(folder, bits, task="sst2", words=None, density=0.3) -> masks.Mask:
+    """These bits as a mask over the backbone in this folder."""
+    backbone = load_backbone(str(folder))
     info = masks.MaskInfo(
         str(folder), "", backbone.weights_sha256(), backbone.head_sha256(), task,
         words or {"0": "terrible", "1": "great"}, density, "topK", "soft", 1.0,

@@ -24,6 +24,17 @@ LARGEST_MASK = 1 << 31
 
 def write(path: Path, bits: Bits, info: dict) -> None:
     """bits: bool [out, in] by matrix name; info: anything that JSON can hold."""
+    container.write(path, FORM, encode(bits), bits, info)
+
+
+def read(path: Path) -> tuple[Bits, object]:
+    """The bits and info of ``write``. Raises InputError where the file is not whole or not of this form."""
+    file = container.read(path, FORM)
+    return decode(file), file.info
+
+
+def encode(bits: Bits) -> dict[str, np.ndarray]:
+    """The file's tensors."""
     encoder = coding.queue.RangeEncoder()
     all_levels = []
     for matrix in bits.values():
@@ -32,12 +43,12 @@ def write(path: Path, bits: Bits, info: dict) -> None:
             encoder.encode(matrix[block].reshape(-1).astype(np.int32), _bernoulli(probability))
         all_levels += [rows, columns]
     compressed = np.frombuffer(levels.compress(all_levels), np.uint8)
-    container.write(path, FORM, {"levels": compressed, "stream": encoder.get_compressed()}, bits, info)
+    return {"levels": compressed, "stream": encoder.get_compressed()}
 
 
-def read(path: Path) -> tuple[Bits, object]:
-    """The bits and info of ``write``. Raises InputError where the file is not whole or not of this form."""
-    file = container.read(path, FORM)
+def decode(file: container.Container) -> Bits:
+    """The bits of a file that holds these tensors, maybe others beside. Raises InputError where they are damaged."""
+    path = file.path
     stream = file.tensors.get("stream", np.empty(0))
     if stream.dtype != np.uint32 or stream.ndim != 1:
         raise InputError(f"{path}: it has no coded bits, the file is damaged")
@@ -51,7 +62,7 @@ def read(path: Path) -> tuple[Bits, object]:
     except AssertionError as error:  # constriction's word for a stream that no bits lead to
         raise InputError(f"{path}: its coded bits are damaged: {error}") from None
     file.check(bits)
-    return bits, file.info
+    return bits
 
 
 def _decode(stream: np.ndarray, shapes: dict[str, tuple[int, int]], all_levels: list) -> Bits:
