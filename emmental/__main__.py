@@ -14,7 +14,7 @@ from pathlib import Path
 
 import datasets
 
-from emmental import evaluation, hub, inspection, masks, published
+from emmental import evaluation, hub, inspection, masks, published, runtimes
 from emmental.arguments import parse_label_map
 from emmental.errors import InputError, exit_on_input_error
 from emmental.inference import fold, load_pruned
@@ -59,7 +59,7 @@ def predict(arguments) -> None:
     if {len(row) for row in rows} not in ({1}, {2}):
         raise InputError("give texts, or with --tsv a file whose lines all hold one text, or two parted by a tab")
     mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
-    pruned = load_pruned(mask, arguments.backbone, arguments.force)
+    pruned = load_pruned(mask, arguments.backbone, arguments.force, arguments.runtime)
     columns = [list(column) for column in zip(*rows, strict=True)]
     table = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
     table.writerow(["label", *pruned.labels] if len(pruned.labels) > 1 else pruned.labels)
@@ -80,7 +80,9 @@ def evaluate(arguments) -> None:
             "published MNLI masks were trained with scrambled label words: scored with those (--label_map: with others)"
         )
     source = glue.Source(arguments.data_dir, None, arguments.validation_file)
-    measured = evaluation.score(mask, source, arguments.backbone, arguments.max_seq_length, arguments.force)
+    measured = evaluation.score(
+        mask, source, arguments.backbone, arguments.max_seq_length, arguments.force, arguments.runtime
+    )
     print(evaluation.show(subject, mask, measured))
 
 
@@ -104,6 +106,12 @@ def build_parser() -> argparse.ArgumentParser:
     using.add_argument("--force", action="store_true", help="apply the mask though the backbone is not the mask's own")
     texts = argparse.ArgumentParser(add_help=False)
     texts.add_argument("--max_seq_length", type=int, default=128, help="tokens per text (default 128)")
+    texts.add_argument(
+        "--runtime",
+        choices=runtimes.RUNTIMES,
+        default="dense",
+        help="how it is computed: dense (default), sparse products, or auto: the faster one of each matrix",
+    )
 
     def add(name, function, description, *parents, mask=True):
         verb = verbs.add_parser(name, help=description, description=description, parents=parents)

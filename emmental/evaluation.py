@@ -78,13 +78,18 @@ def read_subject(subject: Subject, backbone: str | None = None, task: str | None
 
 
 def score(
-    mask: masks.Mask, source: glue.Source, backbone: Backbone | str | None, max_length: int, force: bool = False
+    mask: masks.Mask,
+    source: glue.Source,
+    backbone: Backbone | str | None,
+    max_length: int,
+    force: bool = False,
+    runtime: str = "dense",
 ) -> dict[str, float]:
     """The task's metrics on each validation set, named as in all_results.json without ``eval_``."""
     task = glue.with_words(_task(mask.info.task), mask.info.label_words)
     validation = glue.load_validation(task, source)
     mask = replace(mask, info=replace(mask.info, label_words=task.words))  # logits in the order of the data's labels
-    pruned = load_pruned(mask, backbone, force)
+    pruned = load_pruned(mask, backbone, force, runtime)
     measured = {}
     for name, split in validation.items():
         features = glue.tokenized(split, pruned.tokenizer, max_length)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
-from emmental import masks
+from emmental import masks, runtimes
 from emmental.backbones import Backbone, load_backbone
 from emmental.heads import SequenceClassifier, label_word_ids
 from emmental.layers import fold_out, swap_in
@@ -57,16 +57,25 @@ def feature_logits(
     return torch.cat([model(**batch)["logits"] for batch in batches]).numpy()
 
 
-def load_pruned(mask: masks.Mask | str | Path, backbone: Backbone | str | None = None, force: bool = False) -> Pruned:
-    """A mask on its backbone, folded in: inference costs what the dense model costs.
+def load_pruned(
+    mask: masks.Mask | str | Path,
+    backbone: Backbone | str | None = None,
+    force: bool = False,
+    runtime: str = "dense",
+) -> Pruned:
+    """A mask on its backbone, folded in: inference costs what the dense model costs, or less with another runtime.
 
     mask: a mask or its file. backbone: loaded or by name; by default the one that the mask names. A loaded one is
-    used up. Raises InputError where the backbone's weights are not those that the mask was trained on, unless forced.
+    used up. runtime: one of runtimes.RUNTIMES. Raises InputError where the backbone's weights are not those that the
+    mask was trained on, unless forced, and where the runtime does not exist or cannot compute the backbone.
     """
+    runtimes.check(runtime)
     if not isinstance(mask, masks.Mask):
         mask = masks.load(mask)
     backbone = fold(mask, backbone, force)
-    return Pruned(_classifier(backbone, mask.info), backbone.tokenizer, mask.info)
+    classifier = _classifier(backbone, mask.info)
+    classifier.backbone = runtimes.prepared(classifier.backbone, runtime, first_only=True)
+    return Pruned(classifier, backbone.tokenizer, mask.info)
 
 
 def fold(mask: masks.Mask, backbone: Backbone | str | None = None, force: bool = False) -> Backbone:
