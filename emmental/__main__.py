@@ -8,13 +8,14 @@ python -m emmental VERB --help
 import argparse
 import csv
 import dataclasses
+import json
 import sys
 import tempfile
 from pathlib import Path
 
 import datasets
 
-from emmental import evaluation, hub, inspection, masks, published, runtimes
+from emmental import benchmark, benchmark_report, evaluation, hub, inspection, masks, published, runtimes
 from emmental.arguments import parse_label_map
 from emmental.errors import InputError, exit_on_input_error
 from emmental.inference import fold, load_pruned
@@ -86,6 +87,19 @@ def evaluate(arguments) -> None:
     print(evaluation.show(subject, mask, measured))
 
 
+def benchmark_mask(arguments) -> None:
+    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    measured = benchmark.benchmark(mask, arguments.mask, arguments.backbone, arguments.force)
+    title = f"{mask.info.task} at density {mask.density():.4f} on {mask.info.base_model}"
+    picture = arguments.mask.with_name("benchmark.png")
+    benchmark_report.draw(measured, f"{title}\n{benchmark_report.machine()}", picture)
+    if arguments.json:
+        print(json.dumps(benchmark_report.as_json(measured)))
+    else:
+        print(benchmark_report.show(measured, title))
+        print(f"picture: {picture}")
+
+
 def push(arguments) -> None:
     print(hub.push(arguments.mask, arguments.repository, arguments.private, arguments.dry_run))
 
@@ -137,6 +151,8 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--label_map", help="other label words: JSON or a Python dictionary")
     verb.add_argument("--base_url", default=published.RELEASE, help="where published masks are")
     verb.add_argument("--sha256", help="hash that the downloaded archive must have")
+    verb = add("benchmark", benchmark_mask, "time a mask's model, dense and sparse; draws benchmark.png", npy, using)
+    verb.add_argument("--json", action="store_true", help="print one JSON object with seconds and bytes")
     verb = add("push", push, "upload a mask and a card to the Hugging Face Hub")
     verb.add_argument("repository", help="owner/name")
     verb.add_argument("--private", action="store_true", help="create the repository as a private one")

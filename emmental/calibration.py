@@ -21,7 +21,7 @@ from emmental.sparse import Product, csr_weight
 
 TOKENS = (32, 128, 256)
 DENSITY = 0.2
-ROUNDS = 5
+ROUNDS = 9
 
 Shape = tuple[int, int]  # out, in
 
