@@ -71,7 +71,7 @@ def benchmark(mask: masks.Mask, path: Path, backbone: Backbone | str | None = No
     timings, difference = {}, dict.fromkeys((way.name for way in ways), 0.0)
     for setting in SETTINGS:
         inputs = random_texts([setting[1]] * setting[0], vocabulary)
-        timings[setting], apart = timed(ways, inputs)
+        timings[setting], apart = timed(ways, inputs, SECONDS)
         difference = {name: max(difference[name], apart[name]) for name in difference}
     parameters = sum(parameter.numel() for parameter in dense.backbone.parameters())
     sizes = {"mask": path.stat().st_size, "folded model fp32": 4 * parameters, "folded model bf16": 2 * parameters}
@@ -104,9 +104,9 @@ def with_runtime(dense: SequenceClassifier, runtime: str, first_only: bool = Tru
 
 @torch.inference_mode()
 def timed(
-    ways: list[Contender], inputs: dict[str, torch.Tensor], seconds: float = SECONDS
+    ways: list[Contender], inputs: dict[str, torch.Tensor], seconds: float
 ) -> tuple[dict[str, Timing], dict[str, float]]:
-    """The contenders' timings, taken in turn, and how far their logits are from the first one's."""
+    """The contenders' timings, in turn for about so many seconds, and how far their logits are off the first's."""
     logits = {way.name: way.logits(**inputs).float() for way in ways}  # warms up, too
     difference = {name: (own - logits[ways[0].name]).abs().max().item() for name, own in logits.items()}
     taken = {way.name: [] for way in ways}
