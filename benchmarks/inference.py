@@ -22,6 +22,7 @@ from emmental.heads import SequenceClassifier
 from emmental.inspection import aligned
 from emmental.layers import encoder_linears
 
+DENSITIES = (0.03, 0.10, 0.50)
 VOCABULARY = 1000
 BF16 = "dense bf16"
 WHOLE = "sparse, whole last layer"  # as sparse, but the last layer computes all tokens and not the first ones alone
@@ -60,7 +61,7 @@ GOALS = (
 
 def main(quick: bool, as_json: bool) -> None:
     results = []
-    for density in (0.03, 0.10, 0.50):
+    for density in DENSITIES:
         ways = runtimes_of(density, layers=2 if quick else 12)
         for batch, lengths in BATCHES.items():
             inputs = random_texts(lengths, VOCABULARY)

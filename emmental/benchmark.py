@@ -106,7 +106,7 @@ def with_runtime(dense: SequenceClassifier, runtime: str, first_only: bool = Tru
 def timed(
     ways: list[Contender], inputs: dict[str, torch.Tensor], seconds: float
 ) -> tuple[dict[str, Timing], dict[str, float]]:
-    """The contenders' timings, in turn for about so many seconds, and how far their logits are off the first's."""
+    """The contenders' timings, in turn for about so many seconds, and how far their logits are from the first's."""
     logits = {way.name: way.logits(**inputs).float() for way in ways}  # warms up, too
     difference = {name: (own - logits[ways[0].name]).abs().max().item() for name, own in logits.items()}
     taken = {way.name: [] for way in ways}
