@@ -5,12 +5,12 @@
 #     bash eval.sh mask.safetensors              # a mask file: .safetensors, .smp or .npy
 #     bash eval.sh mnli_0.50_kd_mag              # a published mask, downloaded on first use
 #
-# Published: {mnli,qqp}_{0.50,0.10,0.03}_kd_mag. What stands after goes to python -m emmental eval --help.
+# Published: {mnli,qqp,squad}_{0.50,0.10,0.03}_kd_mag. What stands after goes to python -m emmental eval --help.
 set -euo pipefail
 
 MODEL=${MODEL:-}                        # backbone: folder, Hub name or minilm (default: the one that the mask names)
-DATA_DIR=${DATA_DIR:-}                  # folder with GLUE's TSV files (default: the Hub)
-MAX_LENGTH=${MAX_LENGTH:-128}           # tokens per example
+DATA_DIR=${DATA_DIR:-}                  # folder with GLUE's TSV or SQuAD's json files (default: the Hub)
+MAX_LENGTH=${MAX_LENGTH:-}              # tokens per example (default 128; questions 384)
 BASE_URL=${BASE_URL:-https://github.com/kongds/SMP/releases/download/SMP-S/} # where published masks are
 
 [[ $# -gt 0 ]] || {
@@ -18,7 +18,8 @@ BASE_URL=${BASE_URL:-https://github.com/kongds/SMP/releases/download/SMP-S/} # w
     exit 2
 }
 
-FLAGS=(--max_seq_length "$MAX_LENGTH" --base_url "$BASE_URL")
+FLAGS=(--base_url "$BASE_URL")
+[[ -z $MAX_LENGTH ]] || FLAGS+=(--max_seq_length "$MAX_LENGTH")
 [[ -z $MODEL ]] || FLAGS+=(--backbone "$MODEL")
 [[ -z $DATA_DIR ]] || FLAGS+=(--data_dir "$DATA_DIR")
 PYTHONPATH=$(dirname "$0")${PYTHONPATH:+:$PYTHONPATH} exec python -m emmental eval "$1" "${FLAGS[@]}" "${@:2}"

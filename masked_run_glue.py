@@ -7,16 +7,15 @@ run.sh calls this with the published recipes: bash run.sh sst2_0.10_mag
 """
 
 import datasets
-from transformers import HfArgumentParser
+from transformers import AutoModelForSequenceClassification, HfArgumentParser
 
-from emmental import evaluation
+from emmental import evaluation, methods, schedule
 from emmental.arguments import BackboneArguments, SentenceDataArguments, SMPConfig, parse_label_map
-from emmental.backbones import load_backbone
-from emmental.errors import exit_on_input_error
+from emmental.errors import InputError, exit_on_input_error
 from emmental.heads import SequenceClassifier
-from emmental.schedule import pruning_length
+from emmental.problem import Problem
 from emmental.tasks import glue
-from emmental.training import Problem, prune
+from emmental.tasks.source import Source
 
 
 def main() -> None:
@@ -34,23 +33,24 @@ def main() -> None:
 
 
 def train(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfig) -> None:
-    """Prune the backbone for the task."""
+    """Train for the task by the configured method."""
     task = glue.TASKS[data.task_name]
     if data.label_map:
         task = glue.with_words(task, parse_label_map(data.label_map))
-    source = glue.Source(data.data_dir, data.train_file, data.validation_file)
+    source = Source(data.data_dir, data.train_file, data.validation_file)
     source.check()
     examples, validation = glue.load_train(task, source), glue.load_validation(task, source)
-    backbone = load_backbone(base.model_name_or_path, base.model_revision, base.cache_dir)
-    prune(config, backbone, as_problem(task, examples, validation, backbone.tokenizer, data.max_seq_length))
+    methods.run(config, base, lambda tokenizer: as_problem(task, examples, validation, tokenizer, data.max_seq_length))
 
 
 def score(base: BackboneArguments, data: SentenceDataArguments) -> None:
     """Print the table of a mask's figures on the validation set."""
     subject = evaluation.find(data.use_mask_pt)
     mask = evaluation.read_subject(subject, base.model_name_or_path, data.task_name)
-    source = glue.Source(data.data_dir, None, data.validation_file)
-    measured = evaluation.score(mask, source, base.model_name_or_path, data.max_seq_length)
+    if mask.info.task not in glue.TASKS:
+        raise InputError(f"{subject.path} is a mask for {mask.info.task}: score it with masked_run_squad.py")
+    source = Source(data.data_dir, None, data.validation_file)
+    measured = evaluation.score(mask, source, base.model_name_or_path, {"max_length": data.max_seq_length})
     print(evaluation.show(subject, mask, measured))
 
 
@@ -59,14 +59,17 @@ def as_problem(task: glue.SentenceTask, examples, validation: dict, tokenizer, m
     return Problem(
         task=task.name,
         label_words=task.words,
+        label_names=("labels",),
         model=SequenceClassifier,
+        dense_model=AutoModelForSequenceClassification,
+        unit="examples",
         train=glue.tokenized(examples, tokenizer, max_length),
         validation={name: glue.tokenized(split, tokenizer, max_length) for name, split in validation.items()},
         compute_metrics=glue.compute_metrics(task),
         metrics=task.metrics,
         baseline=glue.majority_baseline(task, validation[""]),
-        max_length=max_length,
-        pruning_length=pruning_length,
+        reading={"max_length": max_length},
+        lengths=schedule.GLUE,
     )
 
 

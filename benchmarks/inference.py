@@ -88,7 +88,7 @@ def runtimes_of(density: float, layers: int) -> list[Contender]:
     for linear in encoder_linears(model).values():
         linear.weight *= torch.rand(linear.weight.shape) < density
     dense = SequenceClassifier(model, [5, 6]).eval()
-    return [*contenders(dense), contender(WHOLE, with_runtime(dense, "sparse", first_only=False))]
+    return [*contenders(dense), contender(WHOLE, with_runtime(dense, "sparse", whole=True))]
 
 
 def entry(density: float, batch: str, timings: dict[str, Timing], difference: dict[str, float], goals) -> dict:

@@ -16,13 +16,14 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from emmental.backbones import minilm_folder
 from emmental.tasks import glue
+from emmental.tasks.source import Source
 
 
 def main(name: str, data_dir: str | None = None) -> None:
     datasets.disable_progress_bars()
     task = glue.TASKS[name]
     tokenizer = AutoTokenizer.from_pretrained(minilm_folder())
-    features = glue.tokenized(glue.load_train(task, glue.Source(data_dir)), tokenizer, 128)
+    features = glue.tokenized(glue.load_train(task, Source(data_dir)), tokenizer, 128)
     lengths = [len(tokens) for tokens in features["input_ids"][:]]
     print(f"{name}: {len(lengths):,} examples, {sum(lengths) / len(lengths):.1f} tokens on average")
     for batch in (32, 64):

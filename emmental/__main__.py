@@ -19,7 +19,8 @@ from emmental import benchmark, benchmark_report, evaluation, hub, inspection, m
 from emmental.arguments import parse_label_map
 from emmental.errors import InputError, exit_on_input_error
 from emmental.inference import fold, load_pruned
-from emmental.tasks import glue
+from emmental.tasks import squad
+from emmental.tasks.source import Source
 
 
 def inspect(arguments) -> None:
@@ -54,17 +55,43 @@ def fold_mask(arguments) -> None:
 
 
 def predict(arguments) -> None:
+    if arguments.question or arguments.context:
+        answer(arguments)
+    else:
+        label(arguments)
+
+
+def answer(arguments) -> None:
+    if not (arguments.question and arguments.context) or arguments.texts or arguments.tsv:
+        raise InputError("--question and --context go together, and without texts")
+    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    if mask.info.task not in squad.TASKS:
+        raise InputError(f"{arguments.mask} is a mask for {mask.info.task}: give texts, not --question and --context")
+    pruned = load_pruned(mask, arguments.backbone, arguments.force, arguments.runtime)
+    best = pruned.answers(arguments.question, arguments.context, squad.Reading(**reading(arguments)))[0]
+    print(f"answer\tprobability\n{best['text']}\t{best['probability']:.6f}")
+
+
+def reading(arguments) -> dict:
+    """How texts become features, where the flags say so."""
+    asked = {"max_length": arguments.max_seq_length, "stride": arguments.doc_stride}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def label(arguments) -> None:
     rows = [[text] for text in arguments.texts]
     if arguments.tsv:
         rows += [line.split("\t") for line in arguments.tsv.read_text(encoding="utf-8").splitlines()]
     if {len(row) for row in rows} not in ({1}, {2}):
         raise InputError("give texts, or with --tsv a file whose lines all hold one text, or two parted by a tab")
     mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    if mask.info.task in squad.TASKS:
+        raise InputError(f"{arguments.mask} is a mask for {mask.info.task}: give --question and --context")
     pruned = load_pruned(mask, arguments.backbone, arguments.force, arguments.runtime)
     columns = [list(column) for column in zip(*rows, strict=True)]
     table = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
     table.writerow(["label", *pruned.labels] if len(pruned.labels) > 1 else pruned.labels)
-    for values in pruned.probabilities(*columns, max_length=arguments.max_seq_length):
+    for values in pruned.probabilities(*columns, max_length=arguments.max_seq_length or 128):
         label = [pruned.labels[values.argmax()]] if len(values) > 1 else []
         table.writerow([*label, *(f"{value:.6f}" for value in values)])
 
@@ -80,9 +107,9 @@ def evaluate(arguments) -> None:
         print(
             "published MNLI masks were trained with scrambled label words: scored with those (--label_map: with others)"
         )
-    source = glue.Source(arguments.data_dir, None, arguments.validation_file)
+    source = Source(arguments.data_dir, None, arguments.validation_file)
     measured = evaluation.score(
-        mask, source, arguments.backbone, arguments.max_seq_length, arguments.force, arguments.runtime
+        mask, source, arguments.backbone, reading(arguments), arguments.force, arguments.runtime
     )
     print(evaluation.show(subject, mask, measured))
 
@@ -119,7 +146,8 @@ def build_parser() -> argparse.ArgumentParser:
     using = argparse.ArgumentParser(add_help=False)
     using.add_argument("--force", action="store_true", help="apply the mask though the backbone is not the mask's own")
     texts = argparse.ArgumentParser(add_help=False)
-    texts.add_argument("--max_seq_length", type=int, default=128, help="tokens per text (default 128)")
+    texts.add_argument("--max_seq_length", type=int, help="tokens per text (default 128, questions 384)")
+    texts.add_argument("--doc_stride", type=int, help="tokens that windows of a long context share (default 128)")
     texts.add_argument(
         "--runtime",
         choices=runtimes.RUNTIMES,
@@ -141,12 +169,14 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("b", type=Path, help="the other mask file")
     verb = add("fold", fold_mask, "write a plain Hugging Face checkpoint with the mask folded in", npy, using)
     verb.add_argument("folder", type=Path, help="the folder to write")
-    verb = add("predict", predict, "label texts; tab-separated labels and probabilities", npy, using, texts)
+    verb = add("predict", predict, "label texts or answer a question: probabilities, tab-separated", npy, using, texts)
     verb.add_argument("texts", nargs="*", help="the texts, each an argument")
+    verb.add_argument("--question", help="with --context: the answer of a mask that was trained on SQuAD")
+    verb.add_argument("--context", help="the text that holds the answer")
     verb.add_argument("--tsv", type=Path, help="a file with a text per line, or two parted by a tab")
     verb = add("eval", evaluate, "score a mask on its task's validation set", npy, using, texts, mask=False)
     verb.add_argument("what", help="output folder of run.sh, mask file, or name of a published mask")
-    verb.add_argument("--data_dir", help="folder with GLUE's TSV files (default: the Hub)")
+    verb.add_argument("--data_dir", help="folder with GLUE's TSV files or SQuAD's json files (default: the Hub)")
     verb.add_argument("--validation_file", help="examples as csv, json or jsonl, instead of --data_dir")
     verb.add_argument("--label_map", help="other label words: JSON or a Python dictionary")
     verb.add_argument("--base_url", default=published.RELEASE, help="where published masks are")

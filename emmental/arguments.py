@@ -49,6 +49,26 @@ class SentenceDataArguments:
 
 
 @dataclass
+class SpanDataArguments:
+    """Which questions, and how they are read."""
+
+    _argument_group_name = "task and data"
+
+    data_dir: str | None = _help("Folder with SQuAD's official files: train-v1.1.json, dev-v1.1.json (or v2.0).")
+    train_file: str | None = _help("Training questions, official or flat: json, jsonl or csv, instead of --data_dir.")
+    validation_file: str | None = _help("Validation questions in a file of the same kind.")
+    version_2_with_negative: bool = _help("SQuAD v2.0: some questions have no answer.", False)
+    null_score_diff_threshold: float = _help("v2.0: no answer where it scores higher than the best one by this.", 0.0)
+    skip_misplaced_answers: bool = _help("Leave out questions whose answer does not stand at its offset.", False)
+    max_seq_length: int = _help("Tokens of a window: question and a part of the context.", 384)
+    doc_stride: int = _help("Tokens of the context that neighbouring windows share.", 128)
+    n_best_size: int = _help("Answers kept per question in nbest_predictions.json.", 20)
+    max_answer_length: int = _help("Tokens of the longest answer.", 30)
+    use_mask_pt: str | None = _help("Score this mask (file or output folder) on the validation set; train nothing.")
+    label_map: str | None = _help('Label words instead of \'{"start": "yes", "end": "no"}\'.')
+
+
+@dataclass
 class SMPConfig(TrainingArguments):
     """transformers' TrainingArguments and what is particular to pruning. Defaults are the published recipe."""
 
@@ -58,7 +78,10 @@ class SMPConfig(TrainingArguments):
     warmup_threshold_step: int | None = _help(
         "Pruning steps N: the density falls until this step. Default: the recipe's, scaled to short runs."
     )
-    pruning_method: Literal["topK"] = _help("How scores become masks: the highest ones keep their weight.", "topK")
+    pruning_method: Literal["topK", "finetune"] = _help(
+        "topK: the highest scores keep their weight. finetune: no mask, all weights are trained (a dense model).",
+        "topK",
+    )
     magnitude_topk_threshold: bool = _help(
         "Soft allocation (SMP-S): the layers share one budget by their scores. Without it every matrix has the "
         "same density (SMP-L).",

@@ -50,29 +50,64 @@ class Backbone:
 
 def load_backbone(name: str, revision: str | None = None, cache_dir: str | None = None) -> Backbone:
     """Load a masked LM and its tokenizer in fp32. Raises InputError where there is none, or only part of one."""
-    source = minilm_folder() if name == MINILM else name
-    where = {"revision": revision or "main", "cache_dir": cache_dir}
-    with torch.random.fork_rng(), _only_errors_logged():
+    with torch.random.fork_rng():
         torch.manual_seed(HEAD_SEED)
-        try:
-            model, loading = AutoModelForMaskedLM.from_pretrained(
-                source, dtype=torch.float32, output_loading_info=True, **where
-            )
-            tokenizer = AutoTokenizer.from_pretrained(source, **where)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"cannot load the backbone {name!r} (a folder with config.json, weights and tokenizer, or a name on "
-                f"the Hub): {error}"
-            ) from None
-    encoder = model.base_model_prefix + "."
-    lacking = sorted(key for key in loading["missing_keys"] if key.startswith(encoder))
-    if lacking:
-        raise InputError(f"the backbone {name!r} lacks {len(lacking)} of its encoder's weights, first {lacking[0]}")
+        model, missing = _load_model(AutoModelForMaskedLM, name, revision, cache_dir)
     if not encoder_linears(model):
         raise InputError(f"the backbone {name!r} ({type(model).__name__}) has no linear layers to mask")
-    tokenizer.padding_side = "right"  # heads read the first position
+    tokenizer = load_tokenizer(name, revision, cache_dir)
     commit = getattr(model.config, "_commit_hash", None) or ""
-    return Backbone(model, tokenizer, name, commit, random_head=bool(loading["missing_keys"]))
+    return Backbone(model, tokenizer, name, commit, random_head=bool(missing))
+
+
+def load_dense(
+    model_class: type, labels: list[str], name: str, revision: str | None = None, cache_dir: str | None = None
+) -> PreTrainedModel:
+    """Load the encoder with the head of one of transformers' Auto classes, for fine-tuning, in fp32. What the
+    checkpoint lacks of the head is drawn at random. Errors as of load_backbone."""
+    numbers = {label: number for number, label in enumerate(labels)}
+    names = {"num_labels": len(labels), "label2id": numbers, "id2label": {n: label for label, n in numbers.items()}}
+    return _load_model(model_class, name, revision, cache_dir, **names)[0]
+
+
+def load_tokenizer(name: str, revision: str | None = None, cache_dir: str | None = None) -> PreTrainedTokenizerBase:
+    """The backbone's tokenizer. Raises InputError where there is none."""
+    with _as_input_error(name):
+        tokenizer = AutoTokenizer.from_pretrained(_place(name), **_where(revision, cache_dir))
+    tokenizer.padding_side = "right"  # heads read the first position
+    return tokenizer
+
+
+def _load_model(model_class, name, revision, cache_dir, **settings) -> tuple[PreTrainedModel, set[str]]:
+    with _as_input_error(name), _only_errors_logged():
+        model, loading = model_class.from_pretrained(
+            _place(name), dtype=torch.float32, output_loading_info=True, **_where(revision, cache_dir), **settings
+        )
+    encoder = model.base_model_prefix + "."
+    # the pooler is part of the head: a masked LM has none
+    lacking = [key for key in loading["missing_keys"] if key.startswith(encoder) and ".pooler." not in key]
+    if lacking:
+        raise InputError(f"the backbone {name!r} lacks {len(lacking)} of its encoder's weights, first {min(lacking)}")
+    return model, loading["missing_keys"]
+
+
+def _place(name):
+    return minilm_folder() if name == MINILM else name
+
+
+def _where(revision, cache_dir):
+    return {"revision": revision or "main", "cache_dir": cache_dir}
+
+
+@contextlib.contextmanager
+def _as_input_error(name):
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"cannot load the backbone {name!r} (a folder with config.json, weights and tokenizer, or a name on "
+            f"the Hub): {error}"
+        ) from None
 
 
 def minilm_folder() -> Path:

@@ -17,7 +17,7 @@ from torch import nn
 from emmental import masks, runtimes
 from emmental.backbones import Backbone
 from emmental.errors import InputError
-from emmental.heads import SequenceClassifier
+from emmental.heads import LabelWordModel, SequenceClassifier
 from emmental.inference import load_pruned
 
 SETTINGS = tuple(product((1, 8, 32), (32, 128)))  # texts, tokens of each
@@ -28,7 +28,7 @@ BASELINE = "dense fp32"
 
 @dataclass(frozen=True)
 class Contender:
-    """A way to compute a classifier. logits [texts, labels] of the model's inputs by name; memory: bytes of weights."""
+    """A way to compute a pruned model. logits: [texts, …] of the model's inputs by name; memory: bytes of weights."""
 
     name: str
     logits: Callable[..., torch.Tensor]
@@ -78,8 +78,8 @@ def benchmark(mask: masks.Mask, path: Path, backbone: Backbone | str | None = No
     return Measured(timings, {way.name: way.memory for way in ways}, difference, sizes)
 
 
-def contenders(dense: SequenceClassifier) -> list[Contender]:
-    """The ways to compute a folded classifier on this machine; sparse ones where its architecture has them."""
+def contenders(dense: LabelWordModel) -> list[Contender]:
+    """The ways to compute a folded model on this machine; sparse ones where its architecture has them."""
     ways = [contender(BASELINE, dense), contender("dense bf16", copy.deepcopy(dense).to(torch.bfloat16))]
     for runtime in ("sparse", "auto"):
         try:
@@ -89,16 +89,17 @@ def contenders(dense: SequenceClassifier) -> list[Contender]:
     return ways
 
 
-def contender(name: str, model: SequenceClassifier) -> Contender:
-    """A classifier as a contender."""
-    return Contender(name, lambda **inputs: model(**inputs)["logits"], weights_in_memory(model))
+def contender(name: str, model: LabelWordModel) -> Contender:
+    """A classifier or a question answerer as a contender."""
+    return Contender(name, lambda **inputs: torch.cat(list(model(**inputs).values()), 1), weights_in_memory(model))
 
 
-def with_runtime(dense: SequenceClassifier, runtime: str, first_only: bool = True) -> SequenceClassifier:
-    """The classifier by another runtime; what they can share of the weights they share."""
+def with_runtime(dense: LabelWordModel, runtime: str, whole: bool = False) -> LabelWordModel:
+    """The model by another runtime, sharing the weights that both need. whole: compute all tokens in the last layer,
+    though a classifier needs no more than the first ones."""
     model = copy.copy(dense)
     model._modules = dict(dense._modules)
-    model.backbone = runtimes.prepared(dense.backbone, runtime, first_only)
+    model.backbone = runtimes.prepared(dense.backbone, runtime, isinstance(dense, SequenceClassifier) and not whole)
     return model
 
 

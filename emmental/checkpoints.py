@@ -22,7 +22,8 @@ BEST = "best.safetensors"
 SEAL = "sealed"
 WRITTEN = (
     MASK, RESULTS, SETTINGS, BEST, "density.png", "curves.png", "densities.csv", "densities.png",
-    "snapshot_*.safetensors", "checkpoint-*", "runs",
+    "snapshot_*.safetensors", "checkpoint-*", "runs", "predictions.json", "nbest_predictions.json",
+    "config.json", "model*.safetensors*", "training_args.bin", "tokenizer*", "vocab*", "merges.txt",
 )  # fmt: skip
 
 

@@ -8,7 +8,8 @@ from emmental.backbones import Backbone, load_backbone
 from emmental.errors import InputError
 from emmental.inference import feature_logits, load_pruned
 from emmental.layers import encoder_linears
-from emmental.tasks import glue
+from emmental.tasks import glue, squad
+from emmental.tasks.source import Source
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,6 @@ def find(what: str, base_url: str = published.RELEASE, sha256: str | None = None
             f"{what}: neither a folder, nor a mask file, nor a published mask ({', '.join(published.PUBLISHED)})"
         )
     known = published.PUBLISHED[what]
-    _task(known.task)  # before anything is downloaded
     return Subject(published.fetch(what, base_url, sha256), known)
 
 
@@ -56,7 +56,7 @@ def read_mask(path: Path, backbone: str | None = None, task: str | None = None) 
         weights_sha256=loaded.weights_sha256(),
         head_sha256=loaded.head_sha256(),
         task=task,
-        label_words=_task(task).words,
+        label_words=label_words(task),
         density=0.0,
         method="topK",
         allocation="unknown",
@@ -79,31 +79,49 @@ def read_subject(subject: Subject, backbone: str | None = None, task: str | None
 
 def score(
     mask: masks.Mask,
-    source: glue.Source,
+    source: Source,
     backbone: Backbone | str | None,
-    max_length: int,
+    reading: dict,
     force: bool = False,
     runtime: str = "dense",
 ) -> dict[str, float]:
-    """The task's metrics on each validation set, named as in all_results.json without ``eval_``."""
-    task = glue.with_words(_task(mask.info.task), mask.info.label_words)
+    """The task's metrics on each validation set, named as in all_results.json without ``eval_``.
+
+    reading: how texts become features where not by default: ``max_length``; for questions what squad.Reading has.
+    """
+    label_words(mask.info.task)
+    score_task = _score_spans if mask.info.task in squad.TASKS else _score_sentences
+    return score_task(mask, source, backbone, reading, force, runtime)
+
+
+def _score_sentences(mask, source, backbone, reading, force, runtime):
+    task = glue.with_words(glue.TASKS[mask.info.task], mask.info.label_words)
     validation = glue.load_validation(task, source)
     mask = replace(mask, info=replace(mask.info, label_words=task.words))  # logits in the order of the data's labels
     pruned = load_pruned(mask, backbone, force, runtime)
     measured = {}
     for name, split in validation.items():
-        features = glue.tokenized(split, pruned.tokenizer, max_length)
+        features = glue.tokenized(split, pruned.tokenizer, reading.get("max_length", 128))
         logits = feature_logits(pruned.model, pruned.tokenizer, features[:])
         metrics = glue.score(task, glue.answers(task, logits), features["labels"][:])
         measured |= {f"{name}_{metric}".removeprefix("_"): value for metric, value in metrics.items()}
     return measured
 
 
+def _score_spans(mask, source, backbone, reading, force, runtime):
+    examples = squad.load(squad.TASKS[mask.info.task], source, "validation")
+    words = squad.with_words(mask.info.label_words)
+    pruned = load_pruned(replace(mask, info=replace(mask.info, label_words=words)), backbone, force, runtime)
+    questions = pruned.questions(examples, squad.Reading(**reading))
+    return questions.score(questions.answers(*pruned.logits(questions.windows))[0])
+
+
 def show(subject: Subject, mask: masks.Mask, measured: dict[str, float]) -> str:
     """The table of measured and, where there are any, published figures."""
     figures = subject.known.figures if subject.known else {}
+    whole = 1 if mask.info.task in squad.TASKS else 100  # SQuAD's scores are in percent
     rows = {
-        metric: f"{value:.4f}" + (f"  (published: {figures[metric] / 100:.3f})" if metric in figures else "")
+        metric: report.readable(value) + (f"  (published: {figures[metric] / whole:.3g})" if metric in figures else "")
         for metric, value in measured.items()
     }
     rows |= {
@@ -115,7 +133,10 @@ def show(subject: Subject, mask: masks.Mask, measured: dict[str, float]) -> str:
     return report.table(f"{mask.info.task} on its validation set", rows)
 
 
-def _task(name: str) -> glue.SentenceTask:
-    if name not in glue.TASKS:
-        raise InputError(f"no task {name!r}: masks can be scored for {', '.join(glue.TASKS)}")
-    return glue.TASKS[name]
+def label_words(task: str) -> dict[str, str]:
+    """The task's own label words. Raises InputError for a task that there is not."""
+    if task in squad.TASKS:
+        return squad.WORDS
+    if task not in glue.TASKS:
+        raise InputError(f"no task {task!r}: masks can be scored for {', '.join([*glue.TASKS, *squad.TASKS])}")
+    return glue.TASKS[task].words

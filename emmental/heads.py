@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from emmental.errors import InputError
-from emmental.losses import task_loss
+from emmental.losses import span_loss, task_loss, without_padding
 
 
 def label_word_ids(tokenizer, words: list[str]) -> list[int]:
@@ -65,13 +65,13 @@ class SpanClassifier(LabelWordModel):
 
     def forward(self, input_ids, attention_mask=None, token_type_ids=None, start_positions=None, end_positions=None):
         """input_ids, attention_mask, token_type_ids: int64 [batch, length]; positions: int64 [batch]. Returns a dict
-        with start_logits and end_logits [batch, length] and, where positions are given, the scalar ``loss``."""
+        with start_logits and end_logits [batch, length] and, where positions are given, the scalar ``loss``, to which
+        padding does not count."""
         logits = self.token_logits(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
         outputs = {"start_logits": logits[..., 0], "end_logits": logits[..., 1]}
         if start_positions is not None:
-            start, end = outputs.values()
-            loss = (task_loss(start, start_positions) + task_loss(end, end_positions)) / 2
-            outputs = {"loss": loss} | outputs
+            start, end = (without_padding(side, attention_mask) for side in outputs.values())
+            outputs = {"loss": span_loss(start, end, (start_positions, end_positions))} | outputs
         return outputs
 
 

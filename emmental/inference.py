@@ -10,8 +10,10 @@ from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
 from emmental import masks, runtimes
 from emmental.backbones import Backbone, load_backbone
-from emmental.heads import SequenceClassifier, label_word_ids
+from emmental.heads import SequenceClassifier, SpanClassifier, label_word_ids
 from emmental.layers import fold_out, swap_in
+from emmental.spans import PrunedSpans
+from emmental.tasks import squad
 
 BATCH = 64
 
@@ -62,7 +64,7 @@ def load_pruned(
     backbone: Backbone | str | None = None,
     force: bool = False,
     runtime: str = "dense",
-) -> Pruned:
+) -> Pruned | PrunedSpans:
     """A mask on its backbone, folded in: inference costs what the dense model costs, or less with another runtime.
 
     mask: a mask or its file. backbone: loaded or by name; by default the one that the mask names. A loaded one is
@@ -72,10 +74,10 @@ def load_pruned(
     runtimes.check(runtime)
     if not isinstance(mask, masks.Mask):
         mask = masks.load(mask)
-    backbone = fold(mask, backbone, force)
-    classifier = _classifier(backbone, mask.info)
-    classifier.backbone = runtimes.prepared(classifier.backbone, runtime, first_only=True)
-    return Pruned(classifier, backbone.tokenizer, mask.info)
+    pruned = _ready(fold(mask, backbone, force), mask.info)
+    first_only = isinstance(pruned, Pruned)
+    pruned.model.backbone = runtimes.prepared(pruned.model.backbone, runtime, first_only)
+    return pruned
 
 
 def fold(mask: masks.Mask, backbone: Backbone | str | None = None, force: bool = False) -> Backbone:
@@ -116,17 +118,17 @@ class MaskedBackbone:
         """The tasks that can be activated, in the order they were added."""
         return list(self._tasks)
 
-    def activate(self, name: str) -> Pruned:
+    def activate(self, name: str) -> Pruned | PrunedSpans:
         """Switch to a task. What an earlier call returned must not be used any more."""
         packed, info = self._tasks[name]
         for matrix, layer in self._layers.items():
             bits = np.unpackbits(packed[matrix], count=layer.mask.numel()).view(bool)
             layer.mask = torch.from_numpy(bits).view_as(layer.mask)
         self.backbone.model.set_output_embeddings(self._decoder)
-        return Pruned(_classifier(self.backbone, info), self.backbone.tokenizer, info)
+        return _ready(self.backbone, info)
 
 
-def _classifier(backbone: Backbone, info: masks.MaskInfo) -> SequenceClassifier:
-    return SequenceClassifier(
-        backbone.model, label_word_ids(backbone.tokenizer, list(info.label_words.values()))
-    ).eval()
+def _ready(backbone: Backbone, info: masks.MaskInfo) -> Pruned | PrunedSpans:
+    kind, head = (PrunedSpans, SpanClassifier) if info.task in squad.TASKS else (Pruned, SequenceClassifier)
+    word_ids = label_word_ids(backbone.tokenizer, list(info.label_words.values()))
+    return kind(head(backbone.model, word_ids).eval(), backbone.tokenizer, info)

@@ -1,5 +1,6 @@
 """What a person looks at: the plan before a run, the result table after it, pictures, and the progress in between."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
@@ -30,6 +31,11 @@ def duration(seconds: float) -> str:
     return " ".join([*([f"{hours} h"] if hours else []), *([f"{minutes} min"] if minutes else []), f"{seconds} s"])
 
 
+def readable(value: float) -> str:
+    """A metric for a reader, whether it is a share or in percent: "0.8158", "51.23"."""
+    return f"{value:#.4g}"
+
+
 def file_size(path: Path) -> str:
     """A file's size for a reader, in decimal units: "1.33 MB"."""
     size = path.stat().st_size
@@ -40,46 +46,68 @@ def plan(config, backbone, problem, schedule, layers, checkpoint) -> str:
     """The table that is shown before training; see training.prune for what goes in."""
     soft = config.allocation == "soft"
     weights = sum(layer.weight.numel() for layer in layers.values())
-    batch = config.train_batch_size * config.gradient_accumulation_steps * config.world_size
-    validation = " + ".join(f"{len(dataset):,} {name}".strip() for name, dataset in problem.validation.items())
     rows = {
         "backbone": f"{backbone.name} ({type(backbone.model).__name__})"
         + (", its masked-LM head drawn at random: the checkpoint has none" if backbone.random_head else ""),
         "masked": f"{len(layers)} matrices, {weights:,} weights; everything is frozen",
         "density": f"{schedule.initial_density:g} -> {schedule.final_density:g}",
         "label words": ", ".join(f"{label}={word}" for label, word in problem.label_words.items()),
-        "data": f"{len(problem.train):,} examples to train, {validation} to validate",
-        "length": f"up to {problem.max_length} tokens, padded to the longest of a batch",
-        "steps": f"T = {schedule.total_steps:,} of {batch} examples, N = {schedule.pruning_steps:,} of them prune "
-        f"({100 * schedule.pruning_steps / schedule.total_steps:.0f} %)",
+        **_data_rows(problem),
+        "steps": f"T = {schedule.total_steps:,} of {_examples_per_step(config)} examples, N = "
+        f"{schedule.pruning_steps:,} of them prune ({100 * schedule.pruning_steps / schedule.total_steps:.0f} %)",
         "scores": f"{config.mask_init} init, scale {config.mask_scale:g}, "
         f"learning rate {config.mask_scores_learning_rate:g}",
-        "regulariser": f"lambda {schedule.final_lambda:g}",
+        "regulariser": f"lambda {schedule.final_lambda:g}"
+        + (f", whole from step {schedule.ramp_steps:,} on" if schedule.ramp_steps < schedule.total_steps else ""),
+        **_place_rows(config, checkpoint),
+    }
+    allocation = f"SMP-S (soft, p = {config.magnitude_topk_threshold_p:g})" if soft else "SMP-L (local)"
+    return table(f"{problem.task} with {allocation}", rows)
+
+
+def dense_plan(config, name, model, problem, total_steps, checkpoint) -> str:
+    """The table that is shown before fine-tuning; see fine_tuning.fine_tune for what goes in."""
+    rows = {
+        "model": f"{name} ({type(model).__name__}), {model.num_parameters():,} parameters, all trained",
+        **_data_rows(problem),
+        "steps": f"T = {total_steps:,} of {_examples_per_step(config)} examples",
+        "learning rate": f"{config.learning_rate:g}, warm-up {config.warmup_steps:g}, decay {config.weight_decay:g}",
+        **_place_rows(config, checkpoint),
+    }
+    return table(f"{problem.task}, fine-tuned densely", rows)
+
+
+def _data_rows(problem) -> dict[str, str]:
+    validation = " + ".join(f"{len(dataset):,} {name}".strip() for name, dataset in problem.validation.items())
+    return {
+        "data": f"{len(problem.train):,} {problem.unit} to train, {validation} to validate",
+        "length": f"up to {problem.max_length} tokens, padded to the longest of a batch",
+    }
+
+
+def _examples_per_step(config) -> int:
+    return config.train_batch_size * config.gradient_accumulation_steps * config.world_size
+
+
+def _place_rows(config, checkpoint) -> dict[str, str]:
+    rows = {
         "device": f"{config.device}, {'bf16' if config.bf16 else 'fp16' if config.fp16 else 'fp32'}, "
         f"{config.world_size} process{'es' if config.world_size > 1 else ''}, seed {config.seed}",
         "output": config.output_dir,
     }
-    if checkpoint:
-        rows["resumes"] = checkpoint.name
-    allocation = f"SMP-S (soft, p = {config.magnitude_topk_threshold_p:g})" if soft else "SMP-L (local)"
-    return table(f"{problem.task} with {allocation}", rows)
+    return rows | ({"resumes": checkpoint.name} if checkpoint else {})
 
 
 def results(measured: dict, metrics: tuple[str, ...], mask: Mask, output_dir: Path) -> str:
     """The table that is shown after training, from what all_results.json holds."""
     metric = f"eval_{metrics[0]}"
     kept, weights = (sum(int(f(m)) for m in mask.bits.values()) for f in (torch.sum, torch.numel))
-    rows = {
-        name.removeprefix("eval_"): f"{measured[name]:.4f}"
-        for name in measured
-        if name.startswith("eval_") and name.rsplit("_", 1)[1] in metrics
-    }
+    rows = _metric_rows(measured, metrics)
     rows[metrics[0]] += (
         f"  (best of {measured['evaluations_at_final_density']} evaluations at this density, "
-        f"step {measured['best_step']:,}; the last {measured[f'last_{metric}']:.4f})"
+        f"step {measured['best_step']:,}; the last {readable(measured[f'last_{metric}'])})"
     )
     rows |= {
-        "majority class": f"{measured[f'majority_{metric}']:.4f}",
         "density": f"{measured['density']:.4f}  ({kept:,} of {weights:,} weights)",
         "mask": f"{MASK}, {file_size(output_dir / MASK)}",
         "time": duration(measured["seconds"]),
@@ -88,12 +116,34 @@ def results(measured: dict, metrics: tuple[str, ...], mask: Mask, output_dir: Pa
     return table(f"results of {output_dir}", rows)
 
 
-class Progress(ProgressCallback):
-    """Trainer's progress bar with loss and current density, and a line for every evaluation."""
+def dense_results(measured: dict, metrics: tuple[str, ...], output_dir: Path) -> str:
+    """The table that is shown after fine-tuning."""
+    rows = _metric_rows(measured, metrics) | {
+        "model": f"model.safetensors, {file_size(output_dir / 'model.safetensors')}",
+        "time": duration(measured["seconds"]),
+    }
+    return table(f"results of {output_dir}", rows)
 
-    def __init__(self, schedule: Schedule, metrics: list[str]):
+
+def _metric_rows(measured: dict, metrics: tuple[str, ...]) -> dict[str, str]:
+    rows = {
+        name.removeprefix("eval_"): readable(value)
+        for name, value in measured.items()
+        if name.startswith("eval_") and name.endswith(metrics)
+    }
+    baseline = measured.get(f"majority_eval_{metrics[0]}")
+    return rows if baseline is None else rows | {"majority class": readable(baseline)}
+
+
+class Progress(ProgressCallback):
+    """Trainer's progress bar with loss and current density, and a line for every evaluation.
+
+    density: of a step; metrics: the logged ones that the line shows.
+    """
+
+    def __init__(self, density: Callable[[int], float], metrics: list[str]):
         super().__init__()
-        self.schedule, self.metrics = schedule, metrics
+        self.density, self.metrics = density, metrics
 
     def on_prediction_step(self, args, state, control, **kwargs):
         """No second bar: evaluations are short, and their result gets a line."""
@@ -102,11 +152,11 @@ class Progress(ProgressCallback):
         if not state.is_world_process_zero or self.training_bar is None:
             return
         if "loss" in logs:
-            density = self.schedule.density(state.global_step)
+            density = self.density(state.global_step)
             self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}", density=f"{density:.3f}")
-        measured = [f"{name.removeprefix('eval_')} {logs[name]:.4f}" for name in self.metrics if name in logs]
+        measured = [f"{name.removeprefix('eval_')} {readable(logs[name])}" for name in self.metrics if name in logs]
         if measured:
-            density = self.schedule.density(state.global_step)
+            density = self.density(state.global_step)
             self.training_bar.write(f"step {state.global_step:>6}  density {density:.4f}  {'  '.join(measured)}")
 
 
@@ -133,7 +183,7 @@ def draw_density(bits: dict[str, torch.Tensor], title: str, path: Path) -> None:
 
 
 def draw_curves(
-    history: list[dict], schedule: Schedule, metric: str, best_step: int, baseline: float, path: Path
+    history: list[dict], schedule: Schedule, metric: str, best_step: int, baseline: float | None, path: Path
 ) -> None:
     """Density, training loss and the chief metric over the steps; the metric that counts is marked."""
     figure, (top, middle, bottom) = plt.subplots(3, figsize=(8, 8), sharex=True, layout="constrained")
@@ -160,7 +210,7 @@ def draw_curves(
     name = metric.removeprefix("eval_")
     bottom.plot(points.keys(), points.values(), color="tab:green", marker=".", label=name)
     bottom.plot(best_step, points[best_step], "*", color="black", markersize=12, label="the mask that is kept")
-    bottom.axhline(baseline, color="grey", linestyle="--", label="majority class")
+    _draw_baseline(bottom, baseline)
     bottom.axvline(schedule.pruning_steps, color="grey", linestyle=":")
     bottom.set(xlabel="step", ylabel=name)
     bottom.legend()
@@ -169,16 +219,21 @@ def draw_curves(
     _save(figure, path)
 
 
-def draw_densities(rows: list[dict], metric: str, end: tuple[float, float], baseline: float, path: Path) -> None:
+def draw_densities(rows: list[dict], metric: str, end: tuple[float, float], baseline: float | None, path: Path) -> None:
     """The metric of a run's snapshots over their density; the run's own result at ``end`` is marked."""
     figure, axes = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
     axes.plot([100 * row["density"] for row in rows], [row[metric] for row in rows], "o-", label="snapshots in passing")
     axes.plot(100 * end[0], end[1], "*", color="black", markersize=14, label="the run's result")
-    axes.axhline(baseline, color="grey", linestyle="--", label="majority class")
+    _draw_baseline(axes, baseline)
     axes.set(xlabel="remaining weights (%)", ylabel=metric)
     axes.grid(alpha=0.3)
     axes.legend()
     _save(figure, path)
+
+
+def _draw_baseline(axes, baseline: float | None) -> None:
+    if baseline is not None:
+        axes.axhline(baseline, color="grey", linestyle="--", label="majority class")
 
 
 def _save(figure, path: Path) -> None:

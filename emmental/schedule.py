@@ -1,28 +1,47 @@
-"""Density and lambda as pure functions of the step, and the length of the pruning phase."""
+"""Density and lambda as pure functions of the step, and how long the recipes lower the one and raise the other."""
 
 from dataclasses import dataclass
 
-# The published recipes stop lowering the density this many steps before the end (method of MNLI and QQP) …
-REST_STEPS = 30_000
-# … or, at high densities, after a fixed number of steps.
-EARLY_STOPS = ((0.8, 3_500), (0.7, 5_250))
-# What MNLI's recipe prunes for, as a share of its 73,632 steps: the rule for every run that is too short for these.
+# What MNLI's recipe prunes for, as a share of its 73,632 steps: the rule for every run that is too short for its own.
 SHORT_RUN_SHARE = 43_632 / 73_632
 
 
-def pruning_length(total_steps: int, density: float) -> int:
-    """N, the number of steps that lower the density, for a run of ``total_steps`` optimiser steps (GLUE recipes).
+@dataclass(frozen=True)
+class Lengths:
+    """How long the published recipes prune, by density; see pruning_length and ramp_length."""
+
+    rest: int  # steps that are left after pruning, at densities that no other line names
+    early: tuple[tuple[float, int], ...]  # (from this density on, N), highest first
+    late: tuple[float, int] | None = None  # (up to this density, N); lambda is whole after half of all steps
+
+
+GLUE = Lengths(rest=30_000, early=((0.8, 3_500), (0.7, 5_250)))
+SQUAD = Lengths(rest=5_000, early=((0.7, 5_000),), late=(0.03, 22_650))
+
+
+def pruning_length(total_steps: int, density: float, lengths: Lengths = GLUE) -> int:
+    """N, the number of steps that lower the density, for a run of ``total_steps`` optimiser steps.
 
     At least 1 and below ``total_steps``; raises ValueError where the run is too short for that.
     """
     if total_steps < 2:
         raise ValueError(f"{total_steps} training steps leave no room for pruning: at least 2 are needed")
-    for lowest, steps in EARLY_STOPS:
-        if density >= lowest and steps < total_steps:
+    fitting = _recipe_length(total_steps, density, lengths)
+    return fitting if 0 < fitting < total_steps else max(1, int(total_steps * SHORT_RUN_SHARE))
+
+
+def _recipe_length(total_steps: int, density: float, lengths: Lengths) -> int:
+    for lowest, steps in lengths.early:
+        if density >= lowest:
             return steps
-    if density < EARLY_STOPS[-1][0] and total_steps > REST_STEPS:
-        return total_steps - REST_STEPS
-    return max(1, int(total_steps * SHORT_RUN_SHARE))
+    if lengths.late and density <= lengths.late[0]:
+        return lengths.late[1]
+    return total_steps - lengths.rest
+
+
+def ramp_length(total_steps: int, density: float, lengths: Lengths = GLUE) -> int:
+    """The number of steps that raise lambda: all of them, or half (SQuAD at 3 %: 27,660 of 55,320)."""
+    return total_steps // 2 if lengths.late and density <= lengths.late[0] else total_steps
 
 
 @dataclass(frozen=True)
@@ -34,6 +53,7 @@ class Schedule:
     final_density: float
     final_lambda: float
     initial_density: float = 1.0
+    ramp_steps: int | None = None  # steps that raise lambda: all of them where None
 
     def density(self, step: int) -> float:
         """v(t) = v_f + (v_i - v_f)(1 - t/N)^3 for t < N, then v_f (SMP, equation 4)."""
@@ -41,8 +61,10 @@ class Schedule:
         return self.final_density + (self.initial_density - self.final_density) * remaining**3
 
     def regulariser_weight(self, step: int) -> float:
-        """lambda(t) = lambda (1 - (1 - t/T)^3), over all steps T as the published results were computed."""
-        return self.final_lambda * (1 - (1 - step / self.total_steps) ** 3)
+        """lambda(t) = lambda (1 - (1 - t/R)^3) for t < R, then lambda. R is by default T, not N as equation 6 has it:
+        so the published results were computed."""
+        remaining = max(0.0, 1 - step / (self.ramp_steps or self.total_steps))
+        return self.final_lambda * (1 - remaining**3)
 
     def is_final(self, step: int) -> bool:
         """Whether the density has reached its end value."""

@@ -1,5 +1,6 @@
-"""SMPTrainer: transformers' Trainer with masks. Once per optimiser step the schedule gives a density, the allocation
-one per matrix, and every layer selects its mask, which all micro-batches and evaluations share until the next step.
+"""transformers' Trainer for our tasks, and SMPTrainer with masks: once per optimiser step the schedule gives a density,
+the allocation one per matrix, and every layer selects its mask, which all micro-batches and evaluations share until the
+next step.
 
 Builds on public hooks and callbacks only; knows no task.
 """
@@ -14,24 +15,49 @@ from emmental.losses import score_regulariser
 from emmental.schedule import Schedule
 
 
-class SMPTrainer(Trainer):
-    """Trains mask scores. The model is a LabelWordModel whose backbone holds MaskedLinear layers.
+class TaskTrainer(Trainer):
+    """Trainer with more than one validation set, a repeatable order of batches, and rows that are numbered.
 
-    more_eval_datasets: validation sets beside eval_dataset by name; their metrics are prefixed ``eval_<name>_``.
+    more_eval_datasets: validation sets beside eval_dataset by name; their metrics are prefixed ``eval_<name>_``. A
+    column ``row`` of a data set says which of its rows a batch holds; no model gets it.
     """
+
+    def __init__(self, model, args, more_eval_datasets=None, **kwargs):
+        super().__init__(model, args, **kwargs)
+        self.more_eval_datasets = more_eval_datasets or {}
+        if args.train_sampling_strategy == "group_by_length":
+            self.add_callback(RepeatableOrder(args.seed if args.data_seed is None else args.data_seed))
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The model's own loss."""
+        inputs.pop("row", None)
+        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        """Trainer's evaluation, and that of the further validation sets where no data set is named.
+
+        Draws nothing from the random generator: how often one looks does not change the run.
+        """
+        with torch.random.fork_rng():
+            metrics = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
+            if eval_dataset is None:
+                for name, dataset in self.more_eval_datasets.items():
+                    metrics |= super().evaluate(dataset, ignore_keys, f"{metric_key_prefix}_{name}")
+        return metrics
+
+
+class SMPTrainer(TaskTrainer):
+    """Trains mask scores. The model is a LabelWordModel whose backbone holds MaskedLinear layers."""
 
     loss_is_scaled_for_ga = False  # ours is a mean per micro-batch plus a regulariser: Trainer must divide it
 
     def __init__(self, model, args, schedule: Schedule, more_eval_datasets=None, **kwargs):
-        super().__init__(model, args, **kwargs)
+        super().__init__(model, args, more_eval_datasets, **kwargs)
         self.schedule = schedule
-        self.more_eval_datasets = more_eval_datasets or {}
         self.masked_layers = layers.masked_layers(model.backbone)  # names as in the checkpoint
         self.last_losses: dict[str, torch.Tensor] = {}
         self.add_callback(MaskSelection(self))
         self.add_callback(UncorrectedEpsilon(args.adam_epsilon, args.adam_beta2))
-        if args.train_sampling_strategy == "group_by_length":
-            self.add_callback(RepeatableOrder(args.seed if args.data_seed is None else args.data_seed))
 
     def select_masks(self, density: float | None = None) -> None:
         """Recompute every layer's mask from its scores, by default for the current step's density."""
@@ -57,8 +83,7 @@ class SMPTrainer(Trainer):
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The model's loss, in training plus lambda(t) times the score regulariser."""
-        outputs = model(**inputs)
-        loss = outputs["loss"]
+        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if model.training:
             self.last_losses["task_loss"] = loss.detach()
             weight = self.schedule.regulariser_weight(self.state.global_step)
@@ -72,18 +97,6 @@ class SMPTrainer(Trainer):
                     f"checkpoint in {self.args.output_dir} is kept; try a lower --mask_scores_learning_rate"
                 )
         return (loss, outputs) if return_outputs else loss
-
-    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
-        """Trainer's evaluation, and that of the further validation sets where no data set is named.
-
-        Draws nothing from the random generator: how often one looks does not change the run.
-        """
-        with torch.random.fork_rng():
-            metrics = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
-            if eval_dataset is None:
-                for name, dataset in self.more_eval_datasets.items():
-                    metrics |= super().evaluate(dataset, ignore_keys, f"{metric_key_prefix}_{name}")
-        return metrics
 
     def log(self, logs, start_time=None):
         """Trainer's log entries with what pruning adds: losses apart, density, lambda; at evaluations per matrix."""

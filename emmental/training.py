@@ -2,13 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-import datasets
 import transformers
-from transformers import DataCollatorWithPadding, ProgressCallback, TrainerState
+from transformers import ProgressCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
 from emmental import checkpoints, masks, report, snapshots
@@ -16,26 +14,11 @@ from emmental.arguments import SMPConfig
 from emmental.backbones import Backbone
 from emmental.errors import InputError
 from emmental.files import write_json
-from emmental.heads import LabelWordModel, label_word_ids
+from emmental.heads import label_word_ids
 from emmental.layers import init_scores, swap_in
-from emmental.schedule import Schedule
+from emmental.problem import Problem
+from emmental.schedule import Lengths, Schedule, pruning_length, ramp_length
 from emmental.trainer import SMPTrainer
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a run is to solve: a task's examples as features, its label words and its metrics."""
-
-    task: str
-    label_words: dict[str, str]
-    model: type[LabelWordModel]
-    train: datasets.Dataset
-    validation: dict[str, datasets.Dataset]  # "" is the one that counts
-    compute_metrics: Callable
-    metrics: tuple[str, ...]  # the first chooses the best mask
-    baseline: float  # the first metric of the majority class
-    max_length: int
-    pruning_length: Callable[[int, float], int]  # total steps, final density -> pruning steps
 
 
 def prune(config: SMPConfig, backbone: Backbone, problem: Problem) -> dict:
@@ -46,17 +29,18 @@ def prune(config: SMPConfig, backbone: Backbone, problem: Problem) -> dict:
     started = time.monotonic()
     check_length(problem.max_length, backbone.tokenizer.model_max_length)
     snapshot_densities(config)
-    schedule = plan_schedule(config, len(problem.train), problem.pruning_length)
+    schedule = plan_schedule(config, len(problem.train), problem.lengths)
     word_ids = label_word_ids(backbone.tokenizer, list(problem.label_words.values()))
     info = mask_info(config, backbone, problem)
     transformers.set_seed(config.seed)
     layers = swap_in(backbone.model)
     init_scores(layers, config.mask_init, config.mask_scale)
-    settings = run_settings(config, info, schedule, problem.max_length)
+    settings = run_settings(config, info, schedule, problem.reading)
     with config.main_process_first(desc="the output folder"):
         checkpoint = checkpoints.prepare(
             Path(config.output_dir), settings, config.overwrite_output_dir and config.should_save
         )
+    config.label_names = list(problem.label_names)
     if config.should_save:
         print(report.plan(config, backbone, problem, schedule, layers, checkpoint), flush=True)
 
@@ -71,15 +55,22 @@ def check_length(max_length: int, longest: int) -> None:
         raise InputError(f"--max_seq_length {max_length}: the backbone reads 3 to {longest} tokens")
 
 
-def plan_schedule(config: SMPConfig, examples: int, pruning_length: Callable[[int, float], int]) -> Schedule:
-    """The run's schedule; also sets the evaluation interval. Raises InputError where no valid one exists."""
+def count_steps(config: SMPConfig, examples: int) -> int:
+    """Optimiser steps of the whole run; also sets the default evaluation interval by them."""
     batch = config.train_batch_size * config.gradient_accumulation_steps * config.world_size
-    steps_per_epoch = math.ceil(examples / batch)
-    total = config.max_steps if config.max_steps > 0 else math.ceil(config.num_train_epochs * steps_per_epoch)
+    per_epoch = math.ceil(examples / batch)
+    total = config.max_steps if config.max_steps > 0 else math.ceil(config.num_train_epochs * per_epoch)
+    config.set_default_intervals(total, per_epoch)
+    return total
+
+
+def plan_schedule(config: SMPConfig, examples: int, lengths: Lengths) -> Schedule:
+    """The run's schedule. Raises InputError where no valid one exists."""
+    total = count_steps(config, examples)
     pruning_steps = config.warmup_threshold_step
     if pruning_steps is None:
         try:
-            pruning_steps = pruning_length(total, config.final_threshold)
+            pruning_steps = pruning_length(total, config.final_threshold, lengths)
         except ValueError as error:
             raise InputError(str(error)) from None
     if not 0 < pruning_steps < total:
@@ -87,8 +78,10 @@ def plan_schedule(config: SMPConfig, examples: int, pruning_length: Callable[[in
             f"{pruning_steps} pruning steps (PRUNING_STEPS, --warmup_threshold_step) do not fit into a run of {total} "
             f"steps: give 1 to {total - 1}, or none for the default"
         )
-    config.set_default_intervals(total, steps_per_epoch)
-    return Schedule(total, pruning_steps, config.final_threshold, config.final_lambda, config.initial_threshold)
+    ramp_steps = ramp_length(total, config.final_threshold, lengths)
+    return Schedule(
+        total, pruning_steps, config.final_threshold, config.final_lambda, config.initial_threshold, ramp_steps
+    )
 
 
 def snapshot_densities(config: SMPConfig) -> list[float]:
@@ -116,31 +109,24 @@ def mask_info(config: SMPConfig, backbone: Backbone, problem: Problem) -> masks.
     )
 
 
-def run_settings(config: SMPConfig, info: masks.MaskInfo, schedule: Schedule, max_length: int) -> dict:
+def run_settings(config: SMPConfig, info: masks.MaskInfo, schedule: Schedule, reading: dict) -> dict:
     """Everything that decides the mask: a run is only resumed under the settings that it began with."""
+    scores = {name: getattr(config, name) for name in ("mask_scores_learning_rate", "mask_init", "mask_scale")}
+    return asdict(info) | asdict(schedule) | scores | loop_settings(config) | reading
+
+
+def loop_settings(config: SMPConfig) -> dict:
+    """The part of the settings that has nothing to do with masks."""
     names = (
         "seed", "data_seed", "per_device_train_batch_size", "gradient_accumulation_steps", "world_size",
-        "train_sampling_strategy", "mask_scores_learning_rate", "mask_init", "mask_scale", "lr_scheduler_type",
-        "warmup_steps", "max_grad_norm", "bf16", "fp16",
+        "train_sampling_strategy", "lr_scheduler_type", "warmup_steps", "max_grad_norm", "bf16", "fp16",
     )  # fmt: skip
-    chosen = {name: getattr(config, name) for name in names}
-    return asdict(info) | asdict(schedule) | chosen | {"max_length": max_length}
+    return {name: getattr(config, name) for name in names}
 
 
 def build_trainer(config, backbone, problem, schedule, model, info) -> SMPTrainer:
     """The trainer with its data, callbacks and logs."""
-    more = {name: dataset for name, dataset in problem.validation.items() if name}
-    trainer = SMPTrainer(
-        model,
-        config,
-        schedule,
-        more,
-        train_dataset=problem.train,
-        eval_dataset=problem.validation[""],
-        processing_class=backbone.tokenizer,
-        data_collator=DataCollatorWithPadding(backbone.tokenizer),
-        compute_metrics=problem.compute_metrics,
-    )
+    trainer = SMPTrainer(model, config, schedule, **problem.for_trainer(backbone.tokenizer))
 
     def save_mask(path: Path):
         masks.save(masks.Mask(masks.capture(trainer.masked_layers), info), path)
@@ -152,10 +138,9 @@ def build_trainer(config, backbone, problem, schedule, model, info) -> SMPTraine
         trainer.evaluate(metric_key_prefix=snapshots.prefix(density))
         trainer.select_masks()
 
-    shown = [f"eval_{name}_{metric}".replace("__", "_") for name in problem.validation for metric in problem.metrics]
     trainer.remove_callback(ProgressCallback)
     if not config.disable_tqdm:
-        trainer.add_callback(report.Progress(schedule, shown))
+        trainer.add_callback(report.Progress(schedule.density, problem.logged_metrics()))
     trainer.add_callback(checkpoints.BestMask(f"eval_{problem.metrics[0]}", schedule, save_mask))
     trainer.add_callback(checkpoints.Seal())
     if config.snapshot_densities:
@@ -187,7 +172,7 @@ def conclude(trainer: SMPTrainer, problem: Problem, info: masks.MaskInfo, second
     best = checkpoints.best_evaluation(history, metric, trainer.schedule)
     mask = masks.load(output_dir / checkpoints.BEST)
     masks.apply(mask.bits, trainer.masked_layers)
-    measured = trainer.evaluate()
+    measured = problem.measure(trainer)
     results = {
         "task": problem.task,
         "model": info.base_model,
@@ -198,7 +183,7 @@ def conclude(trainer: SMPTrainer, problem: Problem, info: masks.MaskInfo, second
         "best_step": best["step"],
         f"last_{metric}": evaluations[-1][metric],
         "evaluations_at_final_density": len(evaluations),
-        f"majority_{metric}": problem.baseline,
+        **problem.majority(),
         "pruning_steps": trainer.schedule.pruning_steps,
         "global_step": trainer.state.global_step,
         "seed": trainer.args.seed,

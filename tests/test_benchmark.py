@@ -50,6 +50,12 @@ def test_json_holds_everything(mask_file, monkeypatch, capsys):
     assert measured["best"] in NAMES
 
 
+def test_question_answerers_are_timed_too(mask_file, tiny_bert, monkeypatch, capsys):
+    masks.save(random_mask(tiny_bert, "squad", {"start": "yes", "end": "no"}), mask_file)
+    difference = json.loads(run(monkeypatch, capsys, mask_file, "--json"))["largest_difference_of_logits"]
+    assert max(difference["sparse"], difference["auto"]) < 1e-5 < difference["dense bf16"]
+
+
 def test_table_and_picture(mask_file, monkeypatch, capsys):
     shown = run(monkeypatch, capsys, mask_file)
     lines = shown.splitlines()

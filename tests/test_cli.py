@@ -114,7 +114,6 @@ def test_push_dry_run_shows_the_card(emmental, mask_file):
         (("fold", "{mask}", "{folder}"), "exists: name a new folder"),
         (("eval", "nothing_0.50"), "neither a folder, nor a mask file, nor a published mask"),
         (("eval", "{folder}/empty"), "not the folder of a finished run"),
-        (("eval", "squad_0.50_kd_mag"), "no task 'squad'"),
         (("eval", "{mask}", "--label_map", "{{'0': 'yes'}}", "--data_dir", "."), "one word for each of 0, 1"),
         (("push", "{mask}", "someone/films"), "cannot push to someone/films"),
         (("pull", "someone/films"), "cannot pull from someone/films"),
@@ -156,15 +155,15 @@ def test_eval_uses_the_scrambled_words_of_published_mnli_masks(emmental, tiny_be
     assert mask.info.label_words == {"contradiction": "yes", "entailment": "maybe", "neutral": "no"}
     rows = ["premise,hypothesis,label", *(f"good film,bad plot,{label}" for label in ("entailment", "neutral"))]
     (tmp_path / "dev.csv").write_text("\n".join(rows) + "\n")
-    source = evaluation.glue.Source(validation_file=str(tmp_path / "dev.csv"))
-    measured = evaluation.score(mask, source, str(tiny_bert), 128)
+    source = evaluation.Source(validation_file=str(tmp_path / "dev.csv"))
+    measured = evaluation.score(mask, source, str(tiny_bert), {})
     shown = evaluation.show(subject, mask, measured)
     assert re.search(r"accuracy +\d\.\d{4}  \(published: 0\.857\)", shown)
 
     straight = evaluation.replace(
         mask.info, label_words={"entailment": "maybe", "neutral": "no", "contradiction": "yes"}
     )
-    assert evaluation.score(evaluation.replace(mask, info=straight), source, str(tiny_bert), 128) == measured
+    assert evaluation.score(evaluation.replace(mask, info=straight), source, str(tiny_bert), {}) == measured
 
 
 @pytest.fixture

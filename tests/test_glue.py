@@ -11,7 +11,6 @@ from emmental.errors import InputError
 from emmental.tasks import reviews
 from emmental.tasks.glue import (
     TASKS,
-    Source,
     compute_metrics,
     load_train,
     load_validation,
@@ -19,6 +18,7 @@ from emmental.tasks.glue import (
     score,
     with_words,
 )
+from emmental.tasks.source import Source
 
 HEADERS = {
     "mnli": "index\tgenre\tsentence1\tsentence2\tlabel1\tgold_label",

@@ -12,6 +12,7 @@ from emmental.calibration import TOKENS, Cost, costs
 from emmental.errors import InputError
 from emmental.inference import fold, load_pruned
 from emmental.sparse import SparseMaskedLM
+from emmental.tasks import squad
 from tests.tiny import random_mask
 
 TEXTS = ["a good film", "very dull plot , bad music", "the actor was funny", "bad"] * 20
@@ -45,6 +46,18 @@ def test_every_runtime_gives_the_dense_logits(tiny_bert, cache, runtime):
     other = load_pruned(mask, runtime=runtime)
     assert isinstance(other.model.backbone, runtimes.ByTokens if runtime == "auto" else SparseMaskedLM)
     torch.testing.assert_close(torch.from_numpy(other.logits(TEXTS)), torch.from_numpy(dense), atol=1e-5, rtol=1e-5)
+
+
+def test_questions_are_answered_alike(tiny_bert):
+    mask = random_mask(tiny_bert, "squad", {"start": "yes", "end": "no"})
+    question, context = "is the film good ?", "the film is very dull , the actor is bright and the story is funny ."
+    dense, sparse = (
+        load_pruned(mask, runtime=runtime).answers(question, context, squad.Reading(max_length=16, stride=4))
+        for runtime in ("dense", "sparse")
+    )
+    assert [answer["text"] for answer in sparse] == [answer["text"] for answer in dense]
+    for name in ("start_logit", "end_logit", "probability"):
+        assert [answer[name] for answer in sparse] == pytest.approx([answer[name] for answer in dense], abs=1e-5)
 
 
 def test_auto_chooses_each_product_by_its_cost_and_the_tokens(tiny_bert, cache):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emmental.schedule import Schedule, pruning_length
+from emmental.schedule import GLUE, SQUAD, Schedule, pruning_length, ramp_length
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,33 @@ def test_pruning_length(total, density, expected):
     assert pruning_length(total, density) == expected
 
 
-@given(st.integers(2, 200_000), st.floats(0.001, 1))
-def test_every_run_gets_a_valid_length(total, density):
-    assert 0 < pruning_length(total, density) < total
+@pytest.mark.parametrize(
+    ("total", "density", "expected"),
+    [
+        (27_660, 0.5, (22_660, 27_660)),
+        (27_660, 0.1, (22_660, 27_660)),
+        (27_660, 0.7, (5_000, 27_660)),
+        (27_660, 0.8, (5_000, 27_660)),
+        (55_320, 0.03, (22_650, 27_660)),
+        (400, 0.5, (237, 400)),
+        (5_000, 0.8, (2_962, 5_000)),
+        (400, 0.03, (237, 200)),
+    ],
+)
+def test_lengths_of_squad(total, density, expected):
+    assert (pruning_length(total, density, SQUAD), ramp_length(total, density, SQUAD)) == expected
+
+
+@given(st.integers(2, 200_000), st.floats(0.001, 1), st.sampled_from([GLUE, SQUAD]))
+def test_every_run_gets_valid_lengths(total, density, lengths):
+    assert 0 < pruning_length(total, density, lengths) < total
+    assert 0 < ramp_length(total, density, lengths) <= total
+
+
+def test_lambda_is_whole_after_its_ramp():
+    plan = Schedule(100, 60, 0.1, 400.0, ramp_steps=50)
+    assert plan.regulariser_weight(25) == pytest.approx(400 * (1 - 0.5**3))
+    assert plan.regulariser_weight(50) == plan.regulariser_weight(100) == 400
 
 
 def test_one_step_is_too_short():

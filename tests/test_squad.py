@@ -13,8 +13,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertTokenizerFast, PreTrainedTokenizerFast
 
 from emmental.errors import InputError
-from emmental.tasks import squad
+from emmental.tasks import squad_examples
 from emmental.tasks.squad_answers import decode_answers
+from emmental.tasks.squad_windows import evaluation_features, training_features
 
 CONTEXT = "Ada Lovelace wrote notes,\r\nin 1843, on the “engine” of Babbage."
 QUESTIONS = [
@@ -91,8 +92,8 @@ def table(rows):
 )
 def test_every_form_of_file_gives_the_same_examples(tmp_path, name, text):
     (tmp_path / name).write_text(text, encoding="utf-8", newline="")
-    examples = squad.read_examples(tmp_path / name)
-    assert examples.features == squad.EXAMPLE
+    examples = squad_examples.read_examples(tmp_path / name)
+    assert examples.features == squad_examples.EXAMPLE
     assert examples.to_list() == EXAMPLES
 
 
@@ -102,19 +103,19 @@ def test_hub_data(monkeypatch):
             raise ConnectionError("no route")
         return datasets.Dataset.from_list([{"title": "Ada", **example} for example in EXAMPLES])
 
-    monkeypatch.setattr(squad, "load_dataset", load)
-    assert squad.load_examples("rajpurkar/squad", "train").to_list() == EXAMPLES
+    monkeypatch.setattr(squad_examples, "load_dataset", load)
+    assert squad_examples.load_examples("rajpurkar/squad", "train").to_list() == EXAMPLES
     with pytest.raises(InputError, match="rajpurkar/squad: cannot load test from the Hub: no route"):
-        squad.load_examples("rajpurkar/squad", "test")
+        squad_examples.load_examples("rajpurkar/squad", "test")
 
 
 def test_unanswerable_questions_are_kept_where_they_are_meant(tmp_path):
     file = tmp_path / "v2.json"
     file.write_text(official(QUESTIONS[0], {"id": "q9", "question": "Why?"}))
-    examples = squad.read_examples(file, version_2_with_negative=True)
+    examples = squad_examples.read_examples(file, version_2_with_negative=True)
     assert examples[1]["answers"] == {"text": [], "answer_start": []}
     with pytest.raises(InputError, match=r"1 questions have no answer, the first is 'q9'.*--version_2_with_negative"):
-        squad.read_examples(file)
+        squad_examples.read_examples(file)
 
 
 BAD_FILES = {
@@ -152,17 +153,17 @@ def test_bad_file(tmp_path, name, content, message):
     if content is not None:
         (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=message):
-        squad.read_examples(tmp_path / name)
+        squad_examples.read_examples(tmp_path / name)
 
 
 def test_misplaced_answers_can_be_left_out(tmp_path, capsys):
     file = tmp_path / "data.json"
     file.write_text(official(QUESTIONS[0], QUESTIONS[1] | {"answer_start": 31}))
-    assert squad.read_examples(file, skip_misplaced_answers=True)["id"][:] == ["q1"]
+    assert squad_examples.read_examples(file, skip_misplaced_answers=True)["id"][:] == ["q1"]
     assert "1 answers do not stand at their answer_start, the first in 'q2'" in capsys.readouterr().err
     file.write_text(official(QUESTIONS[1] | {"answer_start": 31}))
     with pytest.raises(InputError, match="no question is left without them"):
-        squad.read_examples(file, skip_misplaced_answers=True)
+        squad_examples.read_examples(file, skip_misplaced_answers=True)
 
 
 # --- windows ---
@@ -171,7 +172,7 @@ def test_misplaced_answers_can_be_left_out(tmp_path, capsys):
 @each_tokenizer
 def test_windows_cover_the_context_and_overlap_by_the_stride(tokenizer):
     examples = datasets.Dataset.from_list(EXAMPLES)
-    features = squad.evaluation_features(examples, tokenizer, max_length=32, stride=9)
+    features = evaluation_features(examples, tokenizer, max_length=32, stride=9)
     assert ("token_type_ids" in features.column_names) == ("token_type_ids" in tokenizer.model_input_names)
     for row, example in enumerate(EXAMPLES):
         windows = [window for window in features if window["example"] == row]
@@ -193,7 +194,7 @@ def test_windows_cover_the_context_and_overlap_by_the_stride(tokenizer):
 def test_features_are_cached(tmp_path):
     (tmp_path / "data.json").write_text(official(*QUESTIONS))
     first, again, other = (
-        squad.training_features(squad.read_examples(tmp_path / "data.json"), word_pieces(), 32, stride).cache_files
+        training_features(squad_examples.read_examples(tmp_path / "data.json"), word_pieces(), 32, stride).cache_files
         for stride in (8, 8, 9)
     )
     assert first == again != []
@@ -207,7 +208,7 @@ def one_example(context, *answers):
 
 
 def test_features_take_the_first_answer_that_lies_in_the_window():
-    features = squad.training_features(one_example(CONTEXT, "of Babbage", "Ada", "notes"), word_pieces(), 40, 4)
+    features = training_features(one_example(CONTEXT, "of Babbage", "Ada", "notes"), word_pieces(), 40, 4)
     tokens = [word_pieces().convert_ids_to_tokens(ids) for ids in features["input_ids"]]
     spans = zip(tokens, features["start_positions"], features["end_positions"], strict=True)
     answered = ["".join(window[first : last + 1]).replace("##", "") for window, first, last in spans]
@@ -217,12 +218,12 @@ def test_features_take_the_first_answer_that_lies_in_the_window():
 @each_tokenizer
 def test_an_answer_may_begin_and_end_with_what_the_tokenizer_drops(tokenizer):
     context = "\u200b one two \u200b"
-    assert squad.training_features(one_example(context, context), tokenizer, 64, 8)["start_positions"][0] > 0
+    assert training_features(one_example(context, context), tokenizer, 64, 8)["start_positions"][0] > 0
 
 
 @pytest.mark.parametrize("context", ["one \u200b two", "\u200b"])
 def test_an_answer_that_the_tokenizer_drops_has_no_span(context):
-    features = squad.training_features(one_example(context, "\u200b"), word_pieces(), 64, 8)
+    features = training_features(one_example(context, "\u200b"), word_pieces(), 64, 8)
     assert (features["start_positions"][:], features["end_positions"][:]) == ([0], [0])
 
 
@@ -230,9 +231,9 @@ def test_an_answer_that_the_tokenizer_drops_has_no_span(context):
 def test_a_window_must_have_room_for_more_than_the_stride(tokenizer):
     examples = datasets.Dataset.from_list(EXAMPLES[:1])
     taken = len(tokenizer.tokenize(EXAMPLES[0]["question"])) + tokenizer.num_special_tokens_to_add(pair=True) + 8
-    assert len(squad.training_features(examples, tokenizer, taken + 1, 8)) > 30
+    assert len(training_features(examples, tokenizer, taken + 1, 8)) > 30
     with pytest.raises(InputError, match="leave room"):
-        squad.training_features(examples, tokenizer, taken, 8)
+        training_features(examples, tokenizer, taken, 8)
 
 
 @pytest.mark.parametrize(
@@ -246,13 +247,13 @@ def test_a_window_must_have_room_for_more_than_the_stride(tokenizer):
 )
 def test_lengths_without_room(max_length, stride, message):
     with pytest.raises(InputError, match=message):
-        squad.training_features(datasets.Dataset.from_list(EXAMPLES), word_pieces(), max_length, stride)
+        training_features(datasets.Dataset.from_list(EXAMPLES), word_pieces(), max_length, stride)
 
 
 def test_a_tokenizer_without_offsets():
     slow = SimpleNamespace(is_fast=False, name_or_path="some-model")
     with pytest.raises(InputError, match="some-model: SQuAD needs a fast tokenizer"):
-        squad.evaluation_features(datasets.Dataset.from_list(EXAMPLES), slow, 32, 8)
+        evaluation_features(datasets.Dataset.from_list(EXAMPLES), slow, 32, 8)
 
 
 words = st.sampled_from("the going x 1843 naïve cafe\u0301 日本 日 😀 ½ “so” İz don't".split())
@@ -280,9 +281,9 @@ def questions(draw):
 @given(rows=st.lists(questions(), min_size=1, max_size=6), max_length=st.integers(24, 48), stride=st.integers(0, 10))
 def test_decoding_the_gold_positions_returns_the_gold_text(tokenizer, rows, max_length, stride):
     rows = [row | {"id": str(number)} for number, row in enumerate(rows)]
-    examples = datasets.Dataset.from_list(rows, features=squad.EXAMPLE)
-    training = squad.training_features(examples, tokenizer, max_length, stride)
-    windows = squad.evaluation_features(examples, tokenizer, max_length, stride)
+    examples = datasets.Dataset.from_list(rows, features=squad_examples.EXAMPLE)
+    training = training_features(examples, tokenizer, max_length, stride)
+    windows = evaluation_features(examples, tokenizer, max_length, stride)
     assert training["input_ids"][:] == windows["input_ids"][:]
     owners = windows["example"][:]
     for number, (label, window) in enumerate(zip(training, windows, strict=True)):

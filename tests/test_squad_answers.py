@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from emmental.tasks import squad_answers
-from emmental.tasks.squad import read_examples
 from emmental.tasks.squad_answers import decode_answers, exact_match, f1, normalise, score_answers
+from emmental.tasks.squad_examples import read_examples
 
 XQUAD = Path(os.environ.get("SMP_DATA") or Path(__file__).parents[2] / "shared" / "data") / "squad" / "xquad.en.json"
 

@@ -1,6 +1,7 @@
 """Tiny models and data that the tests make themselves, and the project's commands run on them."""
 
 import csv
+import json
 import os
 import random
 import subprocess
@@ -101,3 +102,20 @@ def short_run(tiny_bert, reviews, *flags):
         "LR": "5e-2",
         "LAMBDA": "10",
     }
+
+
+def write_questions(path: Path, rows: int, seed: int = 0, unanswered: int = 0) -> Path:
+    """SQuAD's official json: contexts of random words, of which one or two are the answer; some without one."""
+    draw = random.Random(seed)
+    paragraphs = []
+    for number in range(rows):
+        words = draw.choices(WORDS[16:30], k=draw.randint(5, 30))  # no articles, which count for nothing
+        first = draw.randrange(len(words) - 1)
+        text = " ".join(words[first : first + draw.randint(1, 2)])
+        answers = [{"text": text, "answer_start": len(" ".join([*words[:first], ""]))}]
+        question = {"id": f"q{seed}.{number}", "question": "good or bad", "answers": answers}
+        if number < unanswered:
+            question |= {"answers": [], "is_impossible": True}
+        paragraphs.append({"context": " ".join(words), "qas": [question]})
+    path.write_text(json.dumps({"version": "1.1", "data": [{"title": "films", "paragraphs": paragraphs}]}))
+    return path

@@ -14,6 +14,7 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from emmental.errors import InputError
 from emmental.tasks import reviews
 from emmental.tasks.rows import Row, read_rows
+from emmental.tasks.source import Source
 
 HUB_DATASET = "nyu-mll/glue"
 
@@ -81,25 +82,6 @@ def with_words(task: SentenceTask, label_map: dict) -> SentenceTask:
     return replace(task, words={label: words[label] for label in task.labels})
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where examples come from: a folder of official TSV files, else files of one's own, else the Hub or PyPI."""
-
-    data_dir: str | None = None
-    train_file: str | None = None
-    validation_file: str | None = None
-
-    def check(self) -> None:
-        """Raise InputError where two files are needed to train and there is one, or they are of different kinds."""
-        files = [file for file in (self.train_file, self.validation_file) if file]
-        if self.data_dir or not files:
-            return
-        if len(files) == 1:
-            raise InputError("--train_file and --validation_file go together")
-        if Path(files[0]).suffix != Path(files[1]).suffix:
-            raise InputError(f"{files[0]} and {files[1]} are of different kinds: give two csv, json or jsonl files")
-
-
 def load_train(task: SentenceTask, source: Source) -> datasets.Dataset:
     """The training examples, with the columns text, text_pair (for pairs) and labels.
 
@@ -118,14 +100,14 @@ def load_validation(task: SentenceTask, source: Source) -> dict[str, datasets.Da
 
 def _has_mismatched(task, source):
     if source.data_dir:
-        return (_folder(task, source.data_dir) / _official_file(task, "mm")).exists()
+        return (_folder(task, source) / _official_file(task, "mm")).exists()
     return not source.validation_file
 
 
 def _load(task: SentenceTask, source: Source, split: str, file: str | None) -> datasets.Dataset:
     columns = (*task.texts, "label")
     if source.data_dir:
-        path = _folder(task, source.data_dir) / _official_file(task, split)
+        path = _folder(task, source) / _official_file(task, split)
         rows, columns = read_rows(path, list(task.header) or None), task.official
     elif file:
         rows = read_rows(Path(file))
@@ -136,10 +118,8 @@ def _load(task: SentenceTask, source: Source, split: str, file: str | None) -> d
     return examples(task, rows, columns)
 
 
-def _folder(task, data_dir):
-    folder = Path(data_dir)
-    if not folder.is_dir():
-        raise InputError(f"--data_dir {folder}: no such folder")
+def _folder(task, source):
+    folder = source.folder()
     if not task.folder:
         raise InputError(f"{task.name} has no folder of TSV files: leave --data_dir away")
     return folder / task.folder if (folder / task.folder).is_dir() else folder

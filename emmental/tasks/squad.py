@@ -1,263 +1,119 @@
-"""SQuAD: files and Hub data to checked examples, examples to windows of tokens with span labels or offsets.
+"""SQuAD as a task, v1.1 and v2.0: where its examples are, what is asked of a model, metrics and answer files.
 
-Decoding answers and scoring them is in squad_answers.py. Windows are not padded: the collator does it, per batch.
+Examples, windows and answers each have a file of their own beside this one.
 """
 
-import json
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from datasets import Dataset, Features, List, Value, load_dataset
+from datasets import Dataset
 
 from emmental.errors import InputError
-from emmental.tasks.rows import Row, read_rows
+from emmental.files import write_json
+from emmental.tasks.source import Source
+from emmental.tasks.squad_answers import decode_answers, score_answers
+from emmental.tasks.squad_examples import load_examples, read_examples
+from emmental.tasks.squad_windows import DECODING_COLUMNS, evaluation_features, training_features
 
-EXAMPLE = Features(
-    {
-        "id": Value("string"),
-        "question": Value("string"),
-        "context": Value("string"),
-        "answers": {"text": List(Value("string")), "answer_start": List(Value("int32"))},
-    }
-)
-ANSWERS_FORM = "answers need a text and the answer_start where it begins in the context, counted in characters"
+WORDS = {"start": "yes", "end": "no"}
+METRICS = ("f1", "exact_match")  # in percent; the first chooses the best mask
+LABELS = ("start_positions", "end_positions", "row")  # row: which window it is, for predictions come in any order
 
 
-def read_examples(path: Path, *, version_2_with_negative=False, skip_misplaced_answers=False) -> Dataset:
-    """The questions of a local file, with the columns of EXAMPLE, checked and kept in the cache of ``datasets``.
+@dataclass(frozen=True)
+class SpanTask:
+    """What tells the two versions apart."""
 
-    path: official SQuAD v1.1 or v2.0 (.json), or a row per question (.json, .jsonl, .csv) with the columns id,
-    context, question and either answers, in any of SQuAD's forms, or answer_text and answer_start.
-    version_2_with_negative: questions without an answer are meant. skip_misplaced_answers: leave out questions with
-    an answer that does not stand at its offset, instead of stopping. Raises InputError for whatever else is wrong.
-    """
-    return _checked(_rows(Path(path)), str(path), version_2_with_negative, skip_misplaced_answers)
-
-
-def load_examples(name: str, split: str, *, version_2_with_negative=False, skip_misplaced_answers=False) -> Dataset:
-    """The same from the Hub, e.g. ``rajpurkar/squad`` or ``rajpurkar/squad_v2``, split ``train`` or ``validation``."""
-    try:
-        rows = load_dataset(name, split=split)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{name}: cannot load {split} from the Hub: {error}") from None
-    rows = (Row(f"{name} {split}, row {number}", row) for number, row in enumerate(rows, 1))
-    return _checked(rows, f"{name} {split}", version_2_with_negative, skip_misplaced_answers)
+    name: str
+    version_2_with_negative: bool  # some questions have no answer
+    hub_dataset: str
+    files: dict[str, str]  # split -> name of the official file
 
 
-def training_features(examples: Dataset, tokenizer, max_length: int, stride: int) -> Dataset:
-    """Windows of at most max_length tokens, neighbours sharing ``stride`` tokens of context; cached.
-
-    Columns: what the tokenizer gives (input_ids, attention_mask, token_type_ids if it has them) and the token
-    indices start_positions and end_positions (inclusive) of the first answer whose text lies in the window, both 0
-    ([CLS]) where none does. Raises InputError where the lengths leave no room for context.
-    """
-    return _map_windows(_training_windows, examples, tokenizer, max_length, stride)
-
-
-def evaluation_features(examples: Dataset, tokenizer, max_length: int, stride: int) -> Dataset:
-    """The same windows for decoding: no labels, but where each window and token comes from.
-
-    Columns beside the tokenizer's: example, the row of ``examples``; char_starts and char_ends, one per token, the
-    token's place in the context, -1 for tokens outside the context.
-    """
-    return _map_windows(_evaluation_windows, examples, tokenizer, max_length, stride)
+TASKS = {
+    "squad": SpanTask(
+        "squad", False, "rajpurkar/squad", {"train": "train-v1.1.json", "validation": "dev-v1.1.json"}
+    ),
+    "squad_v2": SpanTask(
+        "squad_v2", True, "rajpurkar/squad_v2", {"train": "train-v2.0.json", "validation": "dev-v2.0.json"}
+    ),
+}  # fmt: skip
 
 
-# --- files to rows ---
+@dataclass(frozen=True)
+class Reading:
+    """How windows are cut and answers chosen; see evaluation_features and decode_answers."""
+
+    max_length: int = 384
+    stride: int = 128
+    n_best: int = 20
+    max_answer_tokens: int = 30
+    null_score_diff_threshold: float = 0.0
 
 
-def _rows(path: Path) -> Iterator[Row]:
-    if path.suffix == ".json" and path.is_file():
-        content = _json_content(path)
-        if isinstance(content, dict) and "id" not in content:
-            return _official_rows(path, content.get("data"))
-    return read_rows(path)
+def with_words(label_map: dict) -> dict[str, str]:
+    """The label words, start before end. Raises InputError where there is not one word for each."""
+    if label_map.keys() != WORDS.keys() or not all(isinstance(word, str) for word in label_map.values()):
+        raise InputError(f"--label_map {label_map}: SQuAD needs one word for each of {', '.join(WORDS)}")
+    return {label: label_map[label] for label in WORDS}
 
 
-def _json_content(path: Path):
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text: {error}") from None
-    except json.JSONDecodeError as error:
-        if error.pos == 0 or error.msg == "Extra data":  # nothing in it, or an object per line: rows know what to say
-            return None
-        raise InputError(f"{path}, line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from None
+def load(task: SpanTask, source: Source, split: str, skip_misplaced_answers: bool = False) -> Dataset:
+    """The questions of a split, ``train`` or ``validation``. Raises InputError for what is missing or wrong."""
+    how = {"version_2_with_negative": task.version_2_with_negative, "skip_misplaced_answers": skip_misplaced_answers}
+    if source.data_dir:
+        return read_examples(source.folder() / task.files[split], **how)
+    file = {"train": source.train_file, "validation": source.validation_file}[split]
+    return read_examples(Path(file), **how) if file else load_examples(task.hub_dataset, split, **how)
 
 
-def _official_rows(path: Path, articles: list) -> Iterator[Row]:
-    place = f"{path}, data"
-    try:
-        for a, article in enumerate(articles):
-            place = f"{path}, data[{a}]"
-            if "id" in article:  # a flat row, as transformers' example scripts want them
-                yield Row(place, article)
-                continue
-            for p, paragraph in enumerate(article["paragraphs"]):
-                place = f"{path}, data[{a}].paragraphs[{p}]"
-                for q, question in enumerate(paragraph["qas"]):
-                    yield Row(f"{place}.qas[{q}]", paragraph | question)
-    except (KeyError, TypeError):
-        raise InputError(
-            f"{place}: not SQuAD's form, articles with 'paragraphs', those with 'context' and 'qas'"
-        ) from None
+def train_inputs(examples: Dataset, tokenizer, reading: Reading) -> Dataset:
+    """What a model trains on: windows with start_positions and end_positions."""
+    return training_features(examples, tokenizer, reading.max_length, reading.stride)
 
 
-# --- rows to examples ---
+class Questions:
+    """Examples and their windows: the model's inputs, and from its logits to answers."""
 
+    def __init__(self, task: SpanTask, examples: Dataset, tokenizer, reading: Reading):
+        self.task, self.examples, self.reading = task, examples, reading
+        self.windows = evaluation_features(examples, tokenizer, reading.max_length, reading.stride)
 
-def _checked(rows: Iterable[Row], source: str, unanswerable_meant: bool, skip_misplaced: bool) -> Dataset:
-    examples = [_example(row) for row in rows]
-    if not examples:
-        raise InputError(f"{source}: no question in it")
-    _refuse_duplicates(examples, source)
-    _refuse_unanswered(examples, source, unanswerable_meant)
-    examples = _well_placed(examples, source, skip_misplaced)
-    return Dataset.from_generator(_each, gen_kwargs={"examples": examples}, features=EXAMPLE)
+    def inputs(self) -> Dataset:
+        """What a model is asked: windows with their labels, among them their row."""
+        inputs = self.windows.remove_columns(list(DECODING_COLUMNS))
+        return inputs.add_column("row", np.arange(len(inputs)))
 
-
-def _each(examples: list[dict]) -> Iterator[dict]:
-    yield from examples
-
-
-def _example(row: Row) -> dict:
-    example = {}
-    for name in ("id", "question", "context"):
-        value = row.values.get(name)
-        example[name] = "" if value is None else str(value)
-        if not example[name].strip():
-            raise InputError(f"{row.place}: empty or missing {name}; a row has id, question, context and answers")
-    try:
-        return example | {"answers": _answers(row.values)}
-    except (KeyError, TypeError, ValueError):
-        raise InputError(f"{row.place}: {ANSWERS_FORM} (id {example['id']!r})") from None
-
-
-def _answers(row: dict) -> dict[str, list]:
-    answers = row.get("answers") or []
-    if row.get("answer_text"):
-        answers = [{"text": row["answer_text"], "answer_start": row["answer_start"]}]
-    if isinstance(answers, str):  # a cell of a CSV file
-        answers = json.loads(answers)
-    if isinstance(answers, dict):
-        pairs = list(zip(answers["text"], answers["answer_start"], strict=True))
-    else:
-        pairs = [(answer["text"], answer["answer_start"]) for answer in answers]
-    return {"text": [str(text) for text, _ in pairs], "answer_start": [int(start) for _, start in pairs]}
-
-
-def _refuse_duplicates(examples: list[dict], source: str) -> None:
-    repeated = [name for name, count in Counter(example["id"] for example in examples).items() if count > 1]
-    if repeated:
-        raise InputError(f"{source}: {len(repeated)} ids stand more than once, the first is {repeated[0]!r}")
-
-
-def _refuse_unanswered(examples: list[dict], source: str, unanswerable_meant: bool) -> None:
-    without = [example["id"] for example in examples if not example["answers"]["text"]]
-    if len(without) == len(examples):
-        raise InputError(f"{source}: no question has an answer, there is nothing to train on or to score")
-    if without and not unanswerable_meant:
-        raise InputError(
-            f"{source}: {len(without)} questions have no answer, the first is {without[0]!r}: "
-            f"if that is meant, as in SQuAD v2.0, give --version_2_with_negative"
+    def answers(self, start_logits: np.ndarray, end_logits: np.ndarray) -> tuple[dict[str, str], dict[str, list]]:
+        """Answers and n best answers by question id, of float logits [windows, length] in the windows' order."""
+        return decode_answers(
+            self.examples,
+            self.windows,
+            start_logits,
+            end_logits,
+            n_best=self.reading.n_best,
+            max_answer_tokens=self.reading.max_answer_tokens,
+            version_2_with_negative=self.task.version_2_with_negative,
+            null_score_diff_threshold=self.reading.null_score_diff_threshold,
         )
 
+    def score(self, answers: dict[str, str]) -> dict[str, float]:
+        """exact_match and f1 in percent."""
+        return score_answers(self.examples, answers, version_2_with_negative=self.task.version_2_with_negative)
 
-def _well_placed(examples: list[dict], source: str, skip: bool) -> list[dict]:
-    misplaced = [
-        (example, text, start)
-        for example in examples
-        for text, start in zip(*example["answers"].values(), strict=True)
-        if start < 0 or not text.strip() or not example["context"].startswith(text, start)
-    ]
-    if not misplaced:
-        return examples
-    first, text, start = misplaced[0]
-    problem = (
-        f"{source}: {len(misplaced)} answers do not stand at their answer_start, the first in {first['id']!r}: "
-        f"at {start} stands {first['context'][max(start, 0) :][: len(text)]!r}, not {text!r}"
-    )
-    if not skip:
-        raise InputError(f"{problem}; mend them, or leave their questions out with --skip_misplaced_answers")
-    left_out = {example["id"] for example, _, _ in misplaced}
-    if len(left_out) == len(examples):
-        raise InputError(f"{problem}; no question is left without them")
-    print(f"{problem}; left out {len(left_out)} of {len(examples)} questions", file=sys.stderr)
-    return [example for example in examples if example["id"] not in left_out]
+    def compute_metrics(self, prediction) -> dict[str, float]:
+        """The scores of a Trainer's prediction over ``inputs``."""
+        return self.score(self.answers(*_in_order(prediction))[0])
+
+    def write_answers(self, prediction, folder: Path) -> None:
+        """predictions.json (the official form: answer by question id) and nbest_predictions.json."""
+        answers, n_best = self.answers(*_in_order(prediction))
+        write_json(folder / "predictions.json", answers)
+        write_json(folder / "nbest_predictions.json", n_best)
 
 
-# --- examples to windows ---
-
-
-def _map_windows(windows: Callable, examples: Dataset, tokenizer, max_length: int, stride: int) -> Dataset:
-    if not tokenizer.is_fast:
-        raise InputError(f"{tokenizer.name_or_path}: SQuAD needs a fast tokenizer, this one gives no offsets")
-    if not 0 <= stride < max_length:
-        raise InputError(f"stride {stride}: must be at least 0 and below the max length of {max_length} tokens")
-    return examples.map(
-        windows,
-        batched=True,
-        with_indices=True,
-        remove_columns=examples.column_names,
-        fn_kwargs={"tokenizer": tokenizer, "max_length": max_length, "stride": stride},
-        desc="windows",
-    )
-
-
-def _evaluation_windows(batch: dict, rows: list[int], tokenizer, max_length: int, stride: int) -> dict:
-    questions = [question.strip() for question in batch["question"]]  # some begin with a page of blanks
-    _require_room(batch["id"], questions, tokenizer, max_length, stride)
-    windows = tokenizer(
-        questions,
-        batch["context"],
-        truncation="only_second",
-        max_length=max_length,
-        stride=stride,
-        return_overflowing_tokens=True,
-        return_offsets_mapping=True,
-    )
-    offsets = [np.array(window, dtype=np.int32) for window in windows.pop("offset_mapping")]
-    for number, window in enumerate(offsets):
-        window[[part != 1 for part in windows.sequence_ids(number)]] = -1
-    windows["char_starts"] = [window[:, 0] for window in offsets]
-    windows["char_ends"] = [window[:, 1] for window in offsets]
-    windows["example"] = [rows[owner] for owner in windows.pop("overflow_to_sample_mapping")]
-    return dict(windows)
-
-
-def _require_room(ids: list[str], questions: list[str], tokenizer, max_length: int, stride: int) -> None:
-    room = max_length - stride - tokenizer.num_special_tokens_to_add(pair=True)
-    for name, tokens in zip(ids, tokenizer(questions, add_special_tokens=False)["input_ids"], strict=True):
-        if len(tokens) >= room:
-            raise InputError(
-                f"question {name!r} has {len(tokens)} tokens: with max length {max_length} and stride {stride} at most "
-                f"{room - 1} leave room for the context to move on; raise the one or lower the other"
-            )
-
-
-def _training_windows(batch: dict, rows: list[int], tokenizer, max_length: int, stride: int) -> dict:
-    windows = _evaluation_windows(batch, rows, tokenizer, max_length, stride)
-    owners = [None, *windows.pop("example"), None]
-    places = zip(windows.pop("char_starts"), windows.pop("char_ends"), strict=True)
-    spans = []
-    for number, (starts, ends) in enumerate(places, start=1):
-        row = owners[number] - rows[0]
-        # What the tokenizer drops (blanks, control characters) at the context's own ends is not cut off.
-        begin = 0 if owners[number - 1] != owners[number] else starts[starts >= 0][0]
-        end = len(batch["context"][row]) if owners[number + 1] != owners[number] else ends.max()
-        spans.append(_first_span(batch["answers"][row], starts, ends, begin, end))
-    return windows | {"start_positions": [first for first, _ in spans], "end_positions": [last for _, last in spans]}
-
-
-def _first_span(answers: dict, starts: np.ndarray, ends: np.ndarray, begin: int, end: int) -> tuple[int, int]:
-    """First and last token of the first answer that lies in the characters begin to end, or (0, 0)."""
-    for text, start in zip(answers["text"], answers["answer_start"], strict=True):
-        start += len(text) - len(text.lstrip())
-        stop = start + len(text.strip())
-        tokens = np.flatnonzero((starts < stop) & (ends > start))
-        if begin <= start and stop <= end and tokens.size:
-            return int(tokens[0]), int(tokens[-1])
-    return 0, 0
+def _in_order(prediction) -> tuple[np.ndarray, np.ndarray]:
+    start_logits, end_logits = prediction.predictions
+    order = np.argsort(prediction.label_ids[LABELS.index("row")])
+    return start_logits[order], end_logits[order]

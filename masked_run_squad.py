@@ -1,0 +1,91 @@
+"""Train a mask that answers questions from a text (SQuAD) over a frozen pretrained encoder.
+
+    python masked_run_squad.py --data_dir squad --final_threshold 0.1 --output_dir models/squad
+    python masked_run_squad.py --help
+
+run_squad.sh calls this with the published recipe: bash run_squad.sh squad_0.10_mag
+"""
+
+from dataclasses import asdict
+
+import datasets
+from transformers import AutoModelForQuestionAnswering, HfArgumentParser
+
+from emmental import evaluation, methods, schedule
+from emmental.arguments import BackboneArguments, SMPConfig, SpanDataArguments, parse_label_map
+from emmental.errors import InputError, exit_on_input_error
+from emmental.heads import SpanClassifier
+from emmental.problem import Problem
+from emmental.tasks import squad
+from emmental.tasks.source import Source
+
+
+def main() -> None:
+    """Parse the flags; train, or score a mask."""
+    parser = HfArgumentParser((BackboneArguments, SpanDataArguments, SMPConfig), description=__doc__.splitlines()[0])
+    parser.set_defaults(num_train_epochs=10, per_device_train_batch_size=32)
+    base, data, config = parser.parse_args_into_dataclasses()
+    datasets.disable_progress_bars()
+    with exit_on_input_error():
+        config.check()
+        if data.use_mask_pt:
+            score(base, data)
+        else:
+            train(base, data, config)
+
+
+def train(base: BackboneArguments, data: SpanDataArguments, config: SMPConfig) -> None:
+    """Train by the configured method."""
+    task, source = squad.TASKS[task_name(data)], Source(data.data_dir, data.train_file, data.validation_file)
+    source.check()
+    examples = [squad.load(task, source, split, data.skip_misplaced_answers) for split in ("train", "validation")]
+    words = squad.with_words(parse_label_map(data.label_map)) if data.label_map else squad.WORDS
+    methods.run(config, base, lambda tokenizer: as_problem(task, words, *examples, tokenizer, reading(data)))
+
+
+def score(base: BackboneArguments, data: SpanDataArguments) -> None:
+    """Print the table of a mask's figures on the validation set."""
+    subject = evaluation.find(data.use_mask_pt)
+    mask = evaluation.read_subject(subject, base.model_name_or_path, task_name(data))
+    if mask.info.task not in squad.TASKS:
+        raise InputError(f"{subject.path} is a mask for {mask.info.task}: score it with masked_run_glue.py")
+    source = Source(data.data_dir, None, data.validation_file)
+    measured = evaluation.score(mask, source, base.model_name_or_path, asdict(reading(data)))
+    print(evaluation.show(subject, mask, measured))
+
+
+def as_problem(task: squad.SpanTask, words: dict, examples, validation, tokenizer, how: squad.Reading) -> Problem:
+    """The questions as windows for this tokenizer."""
+    questions = squad.Questions(task, validation, tokenizer, how)
+    return Problem(
+        task=task.name,
+        label_words=words,
+        label_names=squad.LABELS,
+        model=SpanClassifier,
+        dense_model=AutoModelForQuestionAnswering,
+        unit="windows",
+        train=squad.train_inputs(examples, tokenizer, how),
+        validation={"": questions.inputs()},
+        compute_metrics=questions.compute_metrics,
+        metrics=squad.METRICS,
+        baseline=None,
+        reading=asdict(how),
+        lengths=schedule.SQUAD,
+        write_answers=questions.write_answers,
+    )
+
+
+def task_name(data: SpanDataArguments) -> str:
+    """squad or squad_v2."""
+    return "squad_v2" if data.version_2_with_negative else "squad"
+
+
+def reading(data: SpanDataArguments) -> squad.Reading:
+    """How windows are cut and answers chosen, by the flags."""
+    return squad.Reading(
+        data.max_seq_length, data.doc_stride, data.n_best_size, data.max_answer_length, data.null_score_diff_threshold
+    )
+
+
+if __name__ == "__main__":
+    main()
