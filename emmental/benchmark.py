@@ -67,10 +67,13 @@ def benchmark(mask: masks.Mask, path: Path, backbone: Backbone | str | None = No
     """Time a mask in every way there is. Arguments and errors as of load_pruned; path: the mask's file."""
     dense = load_pruned(mask, backbone, force).model
     ways = contenders(dense)
-    vocabulary = dense.backbone.config.vocab_size
+    config = dense.backbone.config
     timings, difference = {}, dict.fromkeys((way.name for way in ways), 0.0)
     for setting in SETTINGS:
-        inputs = random_texts([setting[1]] * setting[0], vocabulary)
+        texts, tokens = setting
+        if tokens > config.max_position_embeddings:
+            continue
+        inputs = random_texts([tokens] * texts, config.vocab_size)
         timings[setting], apart = timed(ways, inputs, SECONDS)
         difference = {name: max(difference[name], apart[name]) for name in difference}
     parameters = sum(parameter.numel() for parameter in dense.backbone.parameters())
