@@ -8,13 +8,28 @@ python -m emmental VERB --help
 import argparse
 import csv
 import dataclasses
+import json
 import sys
 import tempfile
 from pathlib import Path
 
 import datasets
 
-from emmental import evaluation, hub, inspection, masks, packing, published, report, shrunk, shrunk_files, shrunk_report
+from emmental import (
+    benchmark,
+    benchmark_report,
+    evaluation,
+    hub,
+    inspection,
+    masks,
+    packing,
+    published,
+    report,
+    runtimes,
+    shrunk,
+    shrunk_files,
+    shrunk_report,
+)
 from emmental.arguments import parse_label_map
 from emmental.errors import InputError, exit_on_input_error
 from emmental.formats import floats
@@ -102,7 +117,9 @@ def evaluate(arguments) -> None:
     if is_standalone(subject.path):
         if arguments.label_map:
             raise InputError(f"{subject.path} holds the logits of its own label words only: no --label_map with it")
-        found = evaluation.score_standalone(subject.path, source, arguments.backbone, reading(arguments))
+        found = evaluation.score_standalone(
+            subject.path, source, arguments.backbone, reading(arguments), arguments.runtime
+        )
         print(evaluation.show_standalone(subject.path, *found))
         return
     mask = evaluation.read_subject(subject, arguments.backbone, arguments.task_name)
@@ -113,7 +130,9 @@ def evaluate(arguments) -> None:
         print(
             "published MNLI masks were trained with scrambled label words: scored with those (--label_map: with others)"
         )
-    measured = evaluation.score(mask, source, arguments.backbone, reading(arguments), arguments.force)
+    measured = evaluation.score(
+        mask, source, arguments.backbone, reading(arguments), arguments.force, arguments.runtime
+    )
     print(evaluation.show(subject, mask, measured))
 
 
@@ -155,10 +174,24 @@ def export(arguments) -> None:
 
 def open_pruned(arguments) -> Pruned | PrunedSpans:
     """The model of a mask on its backbone, or of a file or folder that needs none."""
+    runtime = getattr(arguments, "runtime", "dense")
     if is_standalone(arguments.mask):
-        return load_pruned(arguments.mask, arguments.backbone)
+        return load_pruned(arguments.mask, arguments.backbone, runtime=runtime)
     mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
-    return load_pruned(mask, arguments.backbone, arguments.force)
+    return load_pruned(mask, arguments.backbone, arguments.force, runtime)
+
+
+def benchmark_mask(arguments) -> None:
+    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    measured = benchmark.benchmark(mask, arguments.mask, arguments.backbone, arguments.force)
+    title = f"{mask.info.task} at density {mask.density():.4f} on {mask.info.base_model}"
+    picture = arguments.mask.with_name("benchmark.png")
+    benchmark_report.draw(measured, f"{title}\n{benchmark_report.machine()}", picture)
+    if arguments.json:
+        print(json.dumps(benchmark_report.as_json(measured)))
+    else:
+        print(benchmark_report.show(measured, title))
+        print(f"picture: {picture}")
 
 
 def push(arguments) -> None:
@@ -182,6 +215,12 @@ def build_parser() -> argparse.ArgumentParser:
     texts = argparse.ArgumentParser(add_help=False)
     texts.add_argument("--max_seq_length", type=int, help="tokens per text (default 128, questions 384)")
     texts.add_argument("--doc_stride", type=int, help="tokens that windows of a long context share (default 128)")
+    texts.add_argument(
+        "--runtime",
+        choices=runtimes.RUNTIMES,
+        default="dense",
+        help="how it is computed: dense (default), sparse products, or auto: the faster one of each matrix",
+    )
 
     file = "mask file: .safetensors, .smp or .npy"
     model = f"{file}; task checkpoint: .task; or folder of a shrunk model"
@@ -226,6 +265,8 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--without_embeddings", action="store_true", help="leave them to the backbone: far smaller")
     verb = add("export", export, "write an ONNX file, checked with onnxruntime", npy, using, mask=model)
     verb.add_argument("file", type=Path, help="the file to write; its name ends in .onnx")
+    verb = add("benchmark", benchmark_mask, "time a mask's model, dense and sparse; draws benchmark.png", npy, using)
+    verb.add_argument("--json", action="store_true", help="print one JSON object with seconds and bytes")
     verb = add("push", push, "upload a mask and a card to the Hugging Face Hub")
     verb.add_argument("repository", help="owner/name")
     verb.add_argument("--private", action="store_true", help="create the repository as a private one")

@@ -79,7 +79,12 @@ def read_subject(subject: Subject, backbone: str | None = None, task: str | None
 
 
 def score(
-    mask: masks.Mask, source: Source, backbone: Backbone | str | None, reading: dict, force: bool = False
+    mask: masks.Mask,
+    source: Source,
+    backbone: Backbone | str | None,
+    reading: dict,
+    force: bool = False,
+    runtime: str = "dense",
 ) -> dict[str, float]:
     """The task's metrics on each validation set, named as in all_results.json without ``eval_``.
 
@@ -90,14 +95,14 @@ def score(
     given = mask.info.label_words
     words = squad.with_words(given) if spans else glue.with_words(glue.TASKS[mask.info.task], given).words
     mask = replace(mask, info=replace(mask.info, label_words=words))
-    return _measure(load_pruned(mask, backbone, force), source, reading)
+    return _measure(load_pruned(mask, backbone, force, runtime), source, reading)
 
 
 def score_standalone(
-    path: Path, source: Source, backbone: str | None, reading: dict
+    path: Path, source: Source, backbone: str | None, reading: dict, runtime: str = "dense"
 ) -> tuple[Pruned | PrunedSpans, dict[str, float]]:
     """A model that needs no mask (see inference.is_standalone), and its metrics as of ``score``."""
-    pruned = load_pruned(path, backbone)
+    pruned = load_pruned(path, backbone, runtime=runtime)
     label_words(pruned.info.task)
     return pruned, _measure(pruned, source, reading)
 

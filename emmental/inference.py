@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
-from emmental import masks, packing, shrunk_files
+from emmental import masks, packing, runtimes, shrunk_files
 from emmental.backbones import Backbone, load_backbone
 from emmental.heads import LabelWordModel, SequenceClassifier, SpanClassifier, head_class, label_word_ids
 from emmental.layers import fold_out, swap_in
@@ -59,22 +59,27 @@ def feature_logits(
 
 
 def load_pruned(
-    mask: masks.Mask | str | Path, backbone: Backbone | str | None = None, force: bool = False
+    mask: masks.Mask | str | Path,
+    backbone: Backbone | str | None = None,
+    force: bool = False,
+    runtime: str = "dense",
 ) -> Pruned | PrunedSpans:
-    """A mask on its backbone, folded in: inference costs what the dense model costs.
+    """A mask on its backbone, folded in: inference costs what the dense model costs, or less with another runtime.
 
     mask: a mask or its file. backbone: loaded or by name; by default the one that the mask names. A loaded one is
-    used up. Raises InputError where the backbone's weights are not those that the mask was trained on, unless forced.
-    Also loads what needs no backbone: a ``.task`` file or the folder of a shrunk model.
+    used up. runtime: one of runtimes.RUNTIMES. Also loads what needs no backbone: a ``.task`` file or the folder of a
+    shrunk model. Raises InputError where the backbone's weights are not those that the mask was trained on, unless
+    forced, and where the runtime does not exist or cannot compute the backbone.
     """
+    runtimes.check(runtime)
     if not isinstance(mask, masks.Mask):
         path = Path(mask)
         if shrunk_files.is_shrunk(path):
-            return _pruned(*shrunk_files.load(path))
+            return _with_runtime(_pruned(*shrunk_files.load(path)), runtime)
         if path.suffix == packing.SUFFIX:
-            return _pruned(*packing.unpack(path, backbone))
+            return _with_runtime(_pruned(*packing.unpack(path, backbone)), runtime)
         mask = masks.load(path)
-    return _ready(fold(mask, backbone, force), mask.info)
+    return _with_runtime(_ready(fold(mask, backbone, force), mask.info), runtime)
 
 
 def is_standalone(path: Path) -> bool:
@@ -137,3 +142,9 @@ def _ready(backbone: Backbone, info: masks.MaskInfo) -> Pruned | PrunedSpans:
 
 def _pruned(model: LabelWordModel, tokenizer: PreTrainedTokenizerBase, info: masks.MaskInfo) -> Pruned | PrunedSpans:
     return (PrunedSpans if isinstance(model, SpanClassifier) else Pruned)(model, tokenizer, info)
+
+
+def _with_runtime(pruned: Pruned | PrunedSpans, runtime: str) -> Pruned | PrunedSpans:
+    first_only = isinstance(pruned, Pruned)
+    pruned.model.backbone = runtimes.prepared(pruned.model.backbone, runtime, first_only)
+    return pruned

@@ -17,6 +17,7 @@ COMMANDS = [
     if line.split("#")[0].strip()
 ]
 NEEDS_NETWORK = ("make demo", "make test", "bash eval.sh mnli_0.50_kd_mag")
+HERE = environment({"SMP_CACHE": "cache"})  # in the workplace
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_readme_commands_run(workplace, tiny_bert):
         if command in NEEDS_NETWORK:
             continue
         run = subprocess.run(
-            offline(command, tiny_bert), shell=True, cwd=workplace, env=environment({}), capture_output=True, text=True
+            offline(command, tiny_bert), shell=True, cwd=workplace, env=HERE, capture_output=True, text=True
         )
         assert run.returncode == 0, f"{command}\n{run.stderr}"
         if "run.sh sst2" in command:  # stands for the demo's mask, too, whose data are not here
@@ -72,9 +73,7 @@ def test_readme_commands_run(workplace, tiny_bert):
 def test_readme_python_runs(workplace, tiny_bert):
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     code = code.replace('"minilm"', repr(str(tiny_bert)))
-    run = subprocess.run(
-        ["python", "-c", code], cwd=workplace, env=environment({}), capture_output=True, text=True, check=False
-    )
+    run = subprocess.run(["python", "-c", code], cwd=workplace, env=HERE, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
 
 

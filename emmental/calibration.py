@@ -1,0 +1,92 @@
+"""What a product costs on this machine, dense and sparse: measured once, in a second or two, and remembered.
+
+Costs depend on the shape of the matrix, the number of tokens, the processor and the number of threads. A CSR product's
+time goes with the number of weights, so one density, near the one where dense becomes faster, stands for all.
+"""
+
+import contextlib
+import json
+import platform
+import time
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from emmental.downloads import cache_folder
+from emmental.files import write_json
+from emmental.sparse import Product, csr_weight
+
+TOKENS = (32, 128, 256)
+DENSITY = 0.2
+ROUNDS = 9
+
+Shape = tuple[int, int]  # out, in
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of one product: dense, and sparse at DENSITY."""
+
+    dense: float
+    at_density: float
+
+    def sparse(self, density: float) -> float:
+        """Seconds at another density."""
+        return self.at_density * density / DENSITY
+
+
+def costs(shapes: Iterable[Shape]) -> dict[Shape, dict[int, Cost]]:
+    """The cost of a product of each shape by the number of tokens, for as many threads as torch uses now."""
+    path = cache_folder() / "product_costs.json"
+    remembered = _read(path)
+    known = remembered.setdefault(machine(), {})
+    names = {f"{rows}x{columns}": (rows, columns) for rows, columns in shapes}
+    missing = names.keys() - known.keys()
+    if missing:
+        known |= {name: {str(tokens): astuple(measured(names[name], tokens)) for tokens in TOKENS} for name in missing}
+        with contextlib.suppress(OSError):  # a cache that cannot be written costs another calibration
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, remembered)
+    return {shape: {tokens: Cost(*known[name][str(tokens)]) for tokens in TOKENS} for name, shape in names.items()}
+
+
+def machine() -> str:
+    """What costs hold for: they are measured anew where any of it changes."""
+    processor = f"{platform.node()} {torch.backends.cpu.get_cpu_capability()}"
+    return f"{processor}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+@torch.inference_mode()
+def measured(shape: Shape, tokens: int) -> Cost:
+    """The best of some rounds in turn: what else the machine does makes a product slower, never faster."""
+    rows, columns = shape
+    draw = torch.Generator().manual_seed(0)
+    linear = nn.Linear(columns, rows)
+    dense = Product(linear.weight.detach().clone(), linear.bias)
+    linear.weight.mul_(torch.rand(rows, columns, generator=draw) < DENSITY)
+    sparse = Product(csr_weight(linear), linear.bias)
+    x = torch.randn(columns, tokens, generator=draw)
+    rounds = [(_seconds(dense, x), _seconds(sparse, x)) for _ in range(ROUNDS)]
+    return Cost(*map(min, zip(*rounds, strict=True)))
+
+
+def _seconds(product: Product, x: torch.Tensor) -> float:
+    started = time.perf_counter()
+    product(x)
+    return time.perf_counter() - started
+
+
+def _read(path: Path) -> dict:
+    """What an earlier calibration wrote; nothing where that cannot be read."""
+    try:
+        content = json.loads(path.read_text())
+        for shapes in content.values():
+            for by_tokens in shapes.values():
+                for tokens in TOKENS:
+                    Cost(*map(float, by_tokens[str(tokens)]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return content

@@ -1,0 +1,103 @@
+"""How a folded model is computed on a CPU: dense as transformers does it, sparse, or each product as it is faster."""
+
+import sys
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from emmental import calibration
+from emmental.errors import InputError
+from emmental.layers import encoder_linears
+from emmental.sparse import ARCHITECTURES, GROUP_TOKENS, SparseMaskedLM, csr_weight
+
+RUNTIMES = ("dense", "sparse", "auto")
+WORTHWHILE = 0.9  # auto leaves the plain model alone where products would take more than this share of its time
+
+
+def check(runtime: str) -> None:
+    """Raise InputError for a runtime that does not exist."""
+    if runtime not in RUNTIMES:
+        raise InputError(f"no runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
+
+
+def prepared(model: PreTrainedModel, runtime: str, first_only: bool) -> nn.Module:
+    """What computes a folded masked LM by this runtime; the model itself where that is dense.
+
+    first_only: as of SparseMaskedLM. Raises InputError for an unknown runtime, and for ``sparse`` on an architecture
+    other than BERT and RoBERTa, where ``auto`` is dense. Without MKL both are dense, and a message says so.
+    """
+    check(runtime)
+    if runtime == "dense":
+        return model
+    if model.config.model_type not in ARCHITECTURES:
+        if runtime == "auto":
+            return model
+        raise InputError(
+            f"the sparse runtime computes BERT and RoBERTa, not {type(model).__name__}: use the runtime dense or auto"
+        )
+    if not torch.backends.mkl.is_available():
+        print(f"this torch has no MKL, whose sparse products {runtime!r} needs: dense instead", file=sys.stderr)
+        return model
+    return SparseMaskedLM(model, csr_weight, first_only) if runtime == "sparse" else _fastest(model, first_only)
+
+
+class ByTokens(nn.Module):
+    """One of several forms of a masked LM, by the number of tokens that go through the encoder together."""
+
+    def __init__(self, forms: dict[int, nn.Module]):
+        super().__init__()
+        self.tokens = list(forms)
+        self.forms = nn.ModuleList(forms.values())
+
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None):
+        """As the forms'."""
+        tokens = input_ids.numel() if attention_mask is None else int(attention_mask.sum())
+        form = self.forms[self.tokens.index(nearest(min(tokens, GROUP_TOKENS)))]
+        return form(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+
+
+def nearest(tokens: int) -> int:
+    """The number of tokens of the calibration that is closest by its ratio."""
+    return min(calibration.TOKENS, key=lambda known: max(known / tokens, tokens / known))
+
+
+def sparse_products(model: PreTrainedModel) -> dict[int, set[str]]:
+    """The linear layers that auto computes sparse, by the calibration's numbers of tokens; none: the plain model."""
+    linears = encoder_linears(model)
+    costs = calibration.costs({tuple(linear.weight.shape) for linear in linears.values()})
+    densities = {name: linear.weight.count_nonzero().item() / linear.weight.numel() for name, linear in linears.items()}
+    chosen = {}
+    for tokens in calibration.TOKENS:
+        dense, sparse = {}, {}
+        for name, linear in linears.items():
+            cost = costs[tuple(linear.weight.shape)][tokens]
+            dense[name], sparse[name] = cost.dense, cost.sparse(densities[name])
+        faster = {name for name in linears if sparse[name] < dense[name]}
+        seconds = sum(min(dense[name], sparse[name]) for name in linears)
+        chosen[tokens] = faster if seconds < WORTHWHILE * sum(dense.values()) else set()
+    return chosen
+
+
+def _fastest(model: PreTrainedModel, first_only: bool) -> nn.Module:
+    names = {linear: name for name, linear in encoder_linears(model).items()}
+    matrices = {}
+
+    def weights(sparse: set[str]) -> Callable[[nn.Linear], torch.Tensor]:
+        def weight(linear: nn.Linear) -> torch.Tensor:
+            name = names[linear]
+            if name not in sparse:
+                return linear.weight
+            if name not in matrices:
+                matrices[name] = csr_weight(linear)
+            return matrices[name]
+
+        return weight
+
+    forms = {frozenset(): model}
+    chosen = sparse_products(model)
+    for sparse in chosen.values():
+        if frozenset(sparse) not in forms:
+            forms[frozenset(sparse)] = SparseMaskedLM(model, weights(sparse), first_only)
+    return ByTokens({tokens: forms[frozenset(sparse)] for tokens, sparse in chosen.items()})

@@ -1,0 +1,124 @@
+"""python -m emmental benchmark: what it prints, counts and draws. How fast anything is, is no test."""
+
+import json
+
+import pytest
+import torch
+from matplotlib import pyplot as plt
+
+from benchmarks import inference
+from emmental import masks
+from emmental.__main__ import main
+from emmental.benchmark import SETTINGS, Measured, Timing, random_texts, timed, weights_in_memory
+from emmental.benchmark import contenders as contenders_of
+from emmental.benchmark_report import as_json, draw, show
+from emmental.inference import load_pruned
+from tests.tiny import random_mask
+
+NAMES = ["dense fp32", "dense bf16", "sparse", "auto"]
+
+
+@pytest.fixture
+def mask_file(tiny_bert, tmp_path, monkeypatch):
+    monkeypatch.setenv("SMP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("emmental.benchmark.SECONDS", 0.0)  # as few rounds as there may be
+    monkeypatch.setattr("emmental.benchmark.SETTINGS", ((1, 8), (2, 8), (1, 16), (2, 16)))
+    masks.save(random_mask(tiny_bert), tmp_path / "mask.smp")
+    return tmp_path / "mask.smp"
+
+
+def run(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr("sys.argv", ["emmental", "benchmark", *map(str, arguments)])
+    main()
+    return capsys.readouterr().out
+
+
+def test_json_holds_everything(mask_file, monkeypatch, capsys):
+    measured = json.loads(run(monkeypatch, capsys, mask_file, "--json"))
+    assert [(entry["texts"], entry["tokens"]) for entry in measured["timings"]] == [(1, 8), (2, 8), (1, 16), (2, 16)]
+    for entry in measured["timings"]:
+        assert list(entry["seconds"]) == NAMES
+        assert all(0 < own["low"] <= own["median"] <= own["high"] for own in entry["seconds"].values())
+    assert measured["memory"]["dense bf16"] < measured["memory"]["dense fp32"]
+    assert measured["disk"]["mask"] == mask_file.stat().st_size
+    assert measured["largest_difference_of_logits"]["dense fp32"] == 0
+    assert (
+        measured["largest_difference_of_logits"]["sparse"]
+        < 1e-5
+        < measured["largest_difference_of_logits"]["dense bf16"]
+    )
+    assert measured["best"] in NAMES
+
+
+def test_question_answerers_are_timed_too(mask_file, tiny_bert, monkeypatch, capsys):
+    masks.save(random_mask(tiny_bert, "squad", {"start": "yes", "end": "no"}), mask_file)
+    difference = json.loads(run(monkeypatch, capsys, mask_file, "--json"))["largest_difference_of_logits"]
+    assert max(difference["sparse"], difference["auto"]) < 1e-5 < difference["dense bf16"]
+
+
+def test_table_and_picture(mask_file, monkeypatch, capsys):
+    shown = run(monkeypatch, capsys, mask_file)
+    lines = shown.splitlines()
+    assert "sst2 at density" in lines[0]
+    assert lines[1].split() == ["texts", "x", "tokens", "1x8", "2x8", "1x16", "2x16", "weights", "logits", "off", "by"]
+    assert [line.split("  ")[0] for line in lines[2:6]] == NAMES
+    picture = mask_file.with_name("benchmark.png")
+    assert f"picture: {picture}" in lines
+    assert plt.imread(picture).shape > (200, 600)
+
+
+def test_the_grid_that_is_promised():
+    assert SETTINGS == ((1, 32), (1, 128), (8, 32), (8, 128), (32, 32), (32, 128))
+
+
+def test_contenders_agree_and_hold_what_they_need(tiny_bert, tmp_path, monkeypatch):
+    monkeypatch.setenv("SMP_CACHE", str(tmp_path))
+    dense = load_pruned(random_mask(tiny_bert)).model
+    ways = contenders_of(dense)
+    inputs = random_texts([12, 3, 7], 31)
+    _, difference = timed(ways, inputs, seconds=0)
+    assert max(difference["sparse"], difference["auto"]) < 1e-5
+    assert 1e-5 < difference["dense bf16"] < 0.1
+    linears = [dense.backbone.get_submodule(name) for name in random_mask(tiny_bert).bits]
+    matrices = sum(4 * linear.weight.numel() for linear in linears)
+    sparse = sum(8 * int(linear.weight.count_nonzero()) + 4 * (len(linear.weight) + 1) for linear in linears)
+    memory = {way.name: way.memory for way in ways}
+    assert memory["sparse"] == memory["dense fp32"] - matrices + sparse
+    assert weights_in_memory(dense) == memory["dense fp32"]
+
+
+def test_best_is_the_one_with_the_highest_mean_gain(tmp_path):
+    seconds = {(1, 32): {"dense fp32": 4.0, "a": 2.0, "b": 1.0}, (8, 32): {"dense fp32": 4.0, "a": 2.0, "b": 8.0}}
+    timings = {
+        setting: {name: Timing(value, value / 2, value * 2) for name, value in own.items()}
+        for setting, own in seconds.items()
+    }
+    measured = Measured(
+        timings, {"dense fp32": 3, "a": 2, "b": 1}, {"dense fp32": 0.0, "a": 0.0, "b": 1.0}, {"mask": 5}
+    )
+    assert measured.speed("a") == pytest.approx(2)
+    assert measured.speed("b") == pytest.approx(2**0.5)
+    assert measured.best() == as_json(measured)["best"] == "a"
+    shown = show(measured, "films")
+    assert "best choice: a, 2.00x dense fp32" in shown
+    assert "4000.0 ±3000.0" in shown
+    assert [line.split()[-2:] for line in shown.splitlines() if line.startswith("fastest")] == [["b", "a"]]
+    draw(measured, "films", tmp_path / "benchmark.png")
+    assert (tmp_path / "benchmark.png").stat().st_size > 5000
+
+
+def test_random_texts_are_padded_behind():
+    inputs = random_texts([2, 5], 30)
+    assert inputs["attention_mask"].tolist() == [[1, 1, 0, 0, 0], [1, 1, 1, 1, 1]]
+    assert torch.equal(inputs["input_ids"] > 0, inputs["attention_mask"] > 0)
+
+
+def test_goals_are_judged_by_ratios_of_medians():
+    timings = {
+        name: Timing(median, 0, 9) for name, median in (("dense fp32", 6.0), ("dense bf16", 2.0), ("sparse", 1.6))
+    }
+    goals = [goal for goal in inference.GOALS if (goal.density, goal.batch) == (0.03, "1 x 128")]
+    judged = inference.entry(0.03, "1 x 128", timings, dict.fromkeys(timings, 0.0), goals)["goals"]
+    assert [(goal["measured"], goal["reached"]) for goal in judged] == [(pytest.approx(3.75), True), (1.25, False)]
+    assert sum(inference.MNLI) == 1278
+    assert len(inference.MNLI) == 32
