@@ -10,7 +10,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from emmental import allocation, layers
 from emmental.errors import InputError
-from emmental.losses import score_regulariser
+from emmental.losses import add_regulariser
 from emmental.schedule import Schedule
 
 
@@ -55,17 +55,24 @@ class SMPTrainer(Trainer):
             self.optimizer = optimizer_class(scores, **settings)
         return self.optimizer
 
+    def training_step(self, model, inputs, num_items_in_batch=None):
+        """Trainer's, and at the last micro-batch of a step lambda(t) times the score regulariser with its gradient."""
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if self.schedule.final_lambda and self.accelerator.sync_gradients:
+            scores = [layer.mask_scores for layer in self.masked_layers.values()]
+            weight = self.schedule.regulariser_weight(self.state.global_step)
+            scaler = self.accelerator.scaler
+            regulariser = add_regulariser(scores, weight, scaler.get_scale() if scaler else 1.0)
+            self.last_losses["regulariser"] = regulariser
+            loss = loss + weight * regulariser
+        return loss
+
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """The model's loss, in training plus lambda(t) times the score regulariser."""
+        """The model's own loss; training stops where it is not finite."""
         outputs = model(**inputs)
         loss = outputs["loss"]
         if model.training:
             self.last_losses["task_loss"] = loss.detach()
-            weight = self.schedule.regulariser_weight(self.state.global_step)
-            if self.schedule.final_lambda:
-                regulariser = score_regulariser(layer.mask_scores for layer in self.masked_layers.values())
-                self.last_losses["regulariser"] = regulariser.detach()
-                loss = loss + weight * regulariser
             if not torch.isfinite(loss):
                 raise InputError(
                     f"the loss is {loss.item()} at step {self.state.global_step + 1}: training stops here. The last "

@@ -72,8 +72,11 @@ def test_swap_select_and_fold(architecture):
 def test_narrow_head_gives_the_words_logits(architecture):
     model, _ = architecture
     expected = model(token_ids()).logits[:, 0, [7, 50]]
-    narrow = SequenceClassifier(model, [7, 50])(token_ids())["logits"]
-    torch.testing.assert_close(narrow, expected)
+    narrow = SequenceClassifier(model, [7, 50])
+    read = []
+    model.get_output_embeddings().register_forward_hook(lambda module, inputs, output: read.append(output.shape))
+    torch.testing.assert_close(narrow(token_ids())["logits"], expected)
+    assert read == [(3, 1, 2)]  # the head ran on the position that is read, not on all nine
 
 
 def test_shares_weights_and_keeps_linears_names():
