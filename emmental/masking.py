@@ -125,10 +125,10 @@ class MaskedProduct(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_output):
         input, weight, mask = ctx.saved_tensors
+        grad_tokens = grad_output.flatten(0, -2)  # a transposed view would be multiplied sentence by sentence
         grad_input = grad_scores = None
         if ctx.needs_input_grad[0]:
-            grad_input = grad_output @ (weight * mask).to(grad_output.dtype)
+            grad_input = (grad_tokens @ (weight * mask).to(grad_tokens.dtype)).view(input.shape)
         if ctx.needs_input_grad[1]:
-            grad_masked_weight = grad_output.flatten(0, -2).T @ input.flatten(0, -2)
-            grad_scores = grad_masked_weight.to(weight.dtype).mul_(weight)
+            grad_scores = (grad_tokens.T @ input.flatten(0, -2)).to(weight.dtype).mul_(weight)
         return grad_input, grad_scores, None, None, None
