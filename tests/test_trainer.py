@@ -9,6 +9,7 @@ from datasets import Dataset
 from transformers import DataCollatorWithPadding
 
 from emmental import layers as layers_module
+from emmental import trainer as trainer_module
 from emmental.arguments import SMPConfig
 from emmental.backbones import load_backbone
 from emmental.errors import InputError
@@ -96,6 +97,27 @@ def test_masks_are_selected_once_per_step(tiny_bert, tmp_path, monkeypatch):
     monkeypatch.setattr(layers_module, "select", lambda *args: selections.append(1) or original(*args))
     trainer.train()
     assert len(selections) == 12 * (STEPS + 1)  # before the first step, and after each
+
+
+def test_regulariser_is_computed_once_per_step(tiny_bert, tmp_path, monkeypatch):
+    trainer = build(tiny_bert, tmp_path, per_device_train_batch_size=1, gradient_accumulation_steps=8)
+    computed = []
+    original = trainer_module.add_regulariser
+    monkeypatch.setattr(trainer_module, "add_regulariser", lambda *args: computed.append(1) or original(*args))
+    trainer.train()
+    assert len(computed) == STEPS
+
+
+def test_bf16_learns_what_fp32_learns(tiny_bert, tmp_path):
+    exact = build(tiny_bert, tmp_path, dropout=0.0, use_cpu=True)
+    exact.train()
+    short = build(tiny_bert, tmp_path, dropout=0.0, use_cpu=True, bf16=True)
+    short.train()
+    losses = [[entry["task_loss"] for entry in t.state.log_history if "loss" in entry] for t in (exact, short)]
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+    assert all(scores.dtype == torch.float32 for scores in scores_of(short).values())
+    assert layers_module.density(short.masked_layers) == layers_module.density(exact.masked_layers)
 
 
 def test_update_is_adam_with_the_uncorrected_epsilon(tiny_bert, tmp_path):
