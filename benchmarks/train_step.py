@@ -5,7 +5,7 @@
     python -m benchmarks.train_step --json       # one JSON object
 
 BERT-base's shape, random weights, lengths of MNLI and SQuAD. What is compared takes turns in one process, by batch;
-bf16 and distillation take theirs with the dense step. Ratios are of medians over the rounds, the spread is that of
+bf16 takes its own with the dense step. Ratios are of medians over the rounds, the spread is that of
 single turns. What the steps are stands in training_steps.py; memory is measured by train_memory.py.
 """
 
@@ -79,6 +79,28 @@ def take_turns(run: OurRun, **rivals: tuple[Callable[[Batch], None], int]) -> di
     return {name: some[1:] if len(some) == steps else some for name, some in timer.seconds.items()}
 
 
+def selections(run: OurRun) -> dict[float, list[float]]:
+    """Seconds that allocation and selection take after every step of the run, at each of the densities."""
+    timer = Selections(run)
+    run.add_callback(timer)
+    run.train()
+    return timer.seconds
+
+
+class Selections(TrainerCallback):
+    """Selects again after every step, at all densities, and puts back the step's masks."""
+
+    def __init__(self, run: OurRun):
+        self.run, self.seconds = run, defaultdict(list)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        for density in DENSITIES:
+            started = time.perf_counter()
+            self.run.select_masks(density)
+            self.seconds[density].append(time.perf_counter() - started)
+        self.run.select_masks()
+
+
 class Benchmark:
     """Takes the measurements; ``figures`` holds the ratios by name and ``<name>_spread``, the least and greatest turn.
 
@@ -98,13 +120,13 @@ class Benchmark:
         return self.figures
 
     def mnli(self) -> None:
-        """Ours against dense and reference, then ours with distillation and in bf16, against dense each."""
+        """Ours against dense and reference; then ours with distillation, and in bf16 against dense."""
         todo = self.todo(MNLI)
         dense = DenseStep(MNLI), len(todo)
         reference, teacher = (ReferenceStep(MNLI), self.rounds), (ReferenceTeacher(MNLI), self.rounds)
         first = take_turns(OurRun(MNLI, todo, self.folder), dense=dense, reference=reference, teacher=teacher)
         del reference, teacher
-        distilling = take_turns(OurDistillingRun(MNLI, todo, self.folder), dense=dense)
+        distilling = take_turns(OurDistillingRun(MNLI, todo[: self.count + 1], self.folder))
         bf16 = take_turns(OurRun(MNLI, todo, self.folder, bf16=True), dense=dense)
 
         self.step = self.mean(first["ours"])
@@ -112,7 +134,7 @@ class Benchmark:
         alone = first["reference"]
         self.put("throughput_over_reference", statistics.median(alone) / self.step, [s / self.step for s in alone])
         taught = [sum(pair) for pair in zip(alone, first["teacher"], strict=True)]
-        step = self.mean(distilling["ours"]) / self.mean(distilling["dense"]) * self.mean(first["dense"])
+        step = self.mean(distilling["ours"])
         self.put("throughput_over_reference_kd", statistics.median(taught) / step, [s / step for s in taught])
         over_dense = self.figures["step_over_dense"]
         faster = self.mean(bf16["dense"]) / self.mean(bf16["ours"])
@@ -125,11 +147,11 @@ class Benchmark:
         Scores that start at zero tie in the first steps; the others start as magnitudes.
         """
         shares = {}
-        for density in DENSITIES:
-            for start, init in (("from zero", 0.0), ("from magnitudes", 0.5)):
-                run = OurRun(SHORT, batches(SHORT, 1) * 20, self.folder, density, init)
-                run.train()
-                shares[f"{density:g} {start}"] = [seconds / self.step for seconds in run.selections[2:]]
+        for start, init, steps in (("from zero", 0.0, 20), ("from magnitudes", 0.5, 5)):
+            for density, seconds in selections(
+                OurRun(SHORT, batches(SHORT, 1) * steps, self.folder, init=init)
+            ).items():
+                shares[f"{density:g}, scores {start}"] = [some / self.step for some in seconds]
         medians = {name: statistics.median(some) for name, some in shares.items()}
         self.put("selection_share", max(medians.values()), [share for some in shares.values() for share in some])
         self.figures["selection_shares"] = medians

@@ -4,7 +4,6 @@ Everything on BERT-base's shape with random weights and random tokens, in batche
 in train_step.py and train_memory.py.
 """
 
-import time
 from dataclasses import dataclass
 
 import torch
@@ -81,7 +80,7 @@ class OurRun(SMPTrainer):
         model = backbone()
         init_scores(swap_in(model), "magnitude", init)
         config = SMPConfig(
-            output_dir=folder, num_train_epochs=1, bf16=bf16, use_cpu=True, mask_scores_learning_rate=RATE,
+            output_dir=folder, num_train_epochs=1, bf16=bf16, mask_scores_learning_rate=RATE,
             magnitude_topk_threshold=True, train_sampling_strategy="random", save_strategy="no", eval_strategy="no",
             logging_strategy="no", disable_tqdm=True,
         )  # fmt: skip
@@ -89,7 +88,6 @@ class OurRun(SMPTrainer):
         head = workload.head(model, LABEL_WORDS[workload.head])
         super().__init__(head, config, schedule, train_dataset=todo)
         self.remove_callback(PrinterCallback)
-        self.selections: list[float] = []  # seconds
 
     def get_train_dataloader(self):
         return DataLoader(self.train_dataset, batch_size=None)
@@ -97,11 +95,6 @@ class OurRun(SMPTrainer):
     def training_step(self, model, inputs, *args):
         self.batch = inputs
         return super().training_step(model, inputs, *args)
-
-    def select_masks(self, density=None):
-        started = time.perf_counter()
-        super().select_masks(density)
-        self.selections.append(time.perf_counter() - started)
 
 
 class OurDistillingRun(OurRun):

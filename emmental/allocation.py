@@ -25,7 +25,7 @@ def soft(
     types = defaultdict(list)
     for name in scores:
         types[matrix_type(name)].append(name)
-    means = torch.stack([torch.sigmoid(matrix.detach() / p).mean() for matrix in scores.values()])
+    means = torch.stack([(matrix.detach() / p).sigmoid_().mean() for matrix in scores.values()])
     importance = dict(zip(scores, means.tolist(), strict=True))  # one wait for the device, not one per matrix
     densities = {}
     for names in types.values():

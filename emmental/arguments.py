@@ -104,6 +104,8 @@ class SMPConfig(TrainingArguments):
         self.default_intervals = self.eval_steps is None, self.save_steps is None
         self.eval_steps = self.eval_steps or 0.1
         self.save_steps = self.save_steps or self.eval_steps
+        if self.bf16 and not torch.accelerator.is_available():
+            self.use_cpu = True  # transformers wants to be told that bf16 is meant for the CPU
         super().__post_init__()
 
     @property

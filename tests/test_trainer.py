@@ -109,9 +109,9 @@ def test_regulariser_is_computed_once_per_step(tiny_bert, tmp_path, monkeypatch)
 
 
 def test_bf16_learns_what_fp32_learns(tiny_bert, tmp_path):
-    exact = build(tiny_bert, tmp_path, dropout=0.0, use_cpu=True)
+    exact = build(tiny_bert, tmp_path, dropout=0.0)
     exact.train()
-    short = build(tiny_bert, tmp_path, dropout=0.0, use_cpu=True, bf16=True)
+    short = build(tiny_bert, tmp_path, dropout=0.0, bf16=True)
     short.train()
     losses = [[entry["task_loss"] for entry in t.state.log_history if "loss" in entry] for t in (exact, short)]
     assert losses[0] != losses[1]
