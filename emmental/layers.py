@@ -9,7 +9,7 @@ import re
 import torch
 from torch import nn
 
-from emmental.masking import MaskedProduct, kept_weights, select
+from emmental.masking import MaskedProduct, kept_weights, masked, select
 
 LAYER_NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 
@@ -46,7 +46,7 @@ class MaskedLinear(nn.Linear):
 
     def masked_weight(self) -> torch.Tensor:
         """W * M, [out, in]."""
-        return self.weight * self.mask
+        return masked(self.weight, self.mask)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         if torch.is_autocast_enabled(input.device.type):

@@ -41,7 +41,8 @@ def add_regulariser(scores: Sequence[torch.Tensor], weight: float, gradient_scal
         probability = torch.sigmoid(matrix)
         means.append(probability.mean())
         pull = gradient_scale * weight / (len(scores) * matrix.numel())
-        matrix.grad.addcmul_(probability, 1 - probability, value=pull)
+        slope = probability.addcmul_(probability, probability, value=-1)  # p - p^2, in place
+        matrix.grad.add_(slope, alpha=pull)
     return torch.stack(means).mean()
 
 

@@ -110,6 +110,11 @@ def _ranks(distance: int) -> int:
     return int(expected + 5 * expected**0.5) + 2
 
 
+def masked(weight: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """W * M, of a weight and a bool mask of its shape. The mask is read as bytes, which convert faster than bools."""
+    return mask.view(torch.uint8).to(weight.dtype).mul_(weight)
+
+
 class MaskedProduct(torch.autograd.Function):
     """y = x (W * M)^T + b, with dL/dS = dL/d(W * M) * W for kept and removed weights alike (SMP, equations 2 and 3).
 
@@ -120,7 +125,7 @@ class MaskedProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx, input, scores, weight, mask, bias):
         ctx.save_for_backward(input, weight, mask)
-        return F.linear(input, (weight * mask).to(input.dtype), bias)
+        return F.linear(input, masked(weight, mask).to(input.dtype), bias)
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -128,7 +133,7 @@ class MaskedProduct(torch.autograd.Function):
         grad_tokens = grad_output.flatten(0, -2)  # a transposed view would be multiplied sentence by sentence
         grad_input = grad_scores = None
         if ctx.needs_input_grad[0]:
-            grad_input = (grad_tokens @ (weight * mask).to(grad_tokens.dtype)).view(input.shape)
+            grad_input = (grad_tokens @ masked(weight, mask).to(grad_tokens.dtype)).view(input.shape)
         if ctx.needs_input_grad[1]:
             grad_scores = (grad_tokens.T @ input.flatten(0, -2)).to(weight.dtype).mul_(weight)
         return grad_input, grad_scores, None, None, None
