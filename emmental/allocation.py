@@ -25,10 +25,11 @@ def soft(
     types = defaultdict(list)
     for name in scores:
         types[matrix_type(name)].append(name)
+    means = torch.stack([(matrix.detach() / p).sigmoid_().mean() for matrix in scores.values()])
+    importance = dict(zip(scores, means.tolist(), strict=True))  # one wait for the device, not one per matrix
     densities = {}
     for names in types.values():
-        importance = {name: torch.sigmoid(scores[name].detach() / p).mean().item() for name in names}
-        densities |= share_out(importance, density * len(names))
+        densities |= share_out({name: importance[name] for name in names}, density * len(names))
     return {name: densities[name] for name in scores}
 
 

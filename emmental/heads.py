@@ -1,5 +1,6 @@
 """Label words: a frozen masked-LM head answers a task by the logits of a few words. No new parameters, no template."""
 
+import contextlib
 import inspect
 
 import torch
@@ -41,10 +42,12 @@ class LabelWordModel(nn.Module):
         self.register_state_dict_post_hook(_drop_frozen)
         self.register_load_state_dict_post_hook(_ignore_frozen)
 
-    def token_logits(self, **inputs: torch.Tensor) -> torch.Tensor:
-        """Logits of the label words at every token: [batch, length, words]."""
+    def token_logits(self, tokens: slice = slice(None), **inputs: torch.Tensor) -> torch.Tensor:
+        """Logits of the label words at these tokens, by default all: [batch, tokens, words]. The masked-LM head runs
+        on them alone."""
         known = {name: value for name, value in inputs.items() if value is not None and name in self.backbone_inputs}
-        return self.backbone(**known).logits
+        with _encoder_gives(self.backbone.base_model, tokens):
+            return self.backbone(**known).logits
 
 
 class SequenceClassifier(LabelWordModel):
@@ -53,8 +56,8 @@ class SequenceClassifier(LabelWordModel):
     def forward(self, input_ids, attention_mask=None, token_type_ids=None, labels=None):
         """input_ids, attention_mask, token_type_ids: int64 [batch, length]; labels: int64 or, for one word, float
         [batch]. Returns a dict with ``logits`` [batch, words] and, where labels are given, the scalar ``loss``."""
-        logits = self.token_logits(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
-        outputs = {"logits": logits[:, 0]}
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        outputs = {"logits": self.token_logits(slice(1), **inputs).squeeze(1)}
         if labels is not None:
             outputs = {"loss": task_loss(outputs["logits"], labels)} | outputs
         return outputs
@@ -97,6 +100,20 @@ class SpanClassifier(LabelWordModel):
 def head_class(label_words: dict[str, str]) -> type[LabelWordModel]:
     """The head that answers in these words: that of spans for ``start`` and ``end``, else one answer per text."""
     return SpanClassifier if label_words.keys() == {"start", "end"} else SequenceClassifier
+
+
+@contextlib.contextmanager
+def _encoder_gives(encoder: nn.Module, tokens: slice):
+    """While it is open, the encoder hands only these tokens' vectors on to the head."""
+
+    def cut(module, inputs, outputs):
+        outputs["last_hidden_state"] = outputs["last_hidden_state"][:, tokens]
+
+    hook = encoder.register_forward_hook(cut)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _narrow(decoder: nn.Linear, word_ids: list[int]) -> nn.Linear:

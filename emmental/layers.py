@@ -8,9 +8,8 @@ import re
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from emmental.masking import StraightThrough, kept_weights, select
+from emmental.masking import MaskedProduct, kept_weights, masked, select
 
 LAYER_NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 
@@ -46,11 +45,13 @@ class MaskedLinear(nn.Linear):
         self.mask = select(self.mask_scores, kept_weights(density, self.mask_scores.numel()))
 
     def masked_weight(self) -> torch.Tensor:
-        """W * M, [out, in], differentiable in the scores."""
-        return StraightThrough.apply(self.mask_scores, self.weight, self.mask)
+        """W * M, [out, in]."""
+        return masked(self.weight, self.mask)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        return F.linear(input, self.masked_weight(), self.bias)
+        if torch.is_autocast_enabled(input.device.type):
+            input = input.to(torch.get_autocast_dtype(input.device.type))
+        return MaskedProduct.apply(input, self.mask_scores, self.weight, self.mask, self.bias)
 
 
 def encoder_linears(model: nn.Module) -> dict[str, nn.Linear]:
@@ -85,7 +86,7 @@ def fold_out(model: nn.Module) -> None:
     """Replace every MaskedLinear by an nn.Linear that holds W * M: same outputs, no trace of masks or scores."""
     for name, layer in masked_layers(model).items():
         linear = nn.Linear(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
-        linear.weight = nn.Parameter((layer.weight * layer.mask).detach(), requires_grad=False)
+        linear.weight = nn.Parameter(layer.masked_weight().detach(), requires_grad=False)
         linear.bias = layer.bias
         model.set_submodule(name, linear)
 

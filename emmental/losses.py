@@ -1,6 +1,6 @@
 """What is minimised beside the task's own loss: the score regulariser and distillation."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import torch
 from torch.nn import functional as F
@@ -29,9 +29,21 @@ def without_padding(logits: torch.Tensor, attention_mask: torch.Tensor | None) -
     return logits if attention_mask is None else logits.masked_fill(attention_mask == 0, PADDING_LOGIT)
 
 
-def score_regulariser(scores: Iterable[torch.Tensor]) -> torch.Tensor:
-    """R: the mean over matrices of the mean of sigmoid(S) (SMP, equation 6), between 0 and 1."""
-    return torch.stack([torch.sigmoid(matrix).mean() for matrix in scores]).mean()
+@torch.no_grad()
+def add_regulariser(scores: Sequence[torch.Tensor], weight: float, gradient_scale: float = 1.0) -> torch.Tensor:
+    """R: the mean over matrices of the mean of sigmoid(S) (SMP, equation 6), between 0 and 1.
+
+    Adds the gradient of gradient_scale * weight * R to that of every matrix, which must have one. Autograd would keep
+    a matrix of sigmoids per matrix of scores for that.
+    """
+    means = []
+    for matrix in scores:
+        probability = torch.sigmoid(matrix)
+        means.append(probability.mean())
+        pull = gradient_scale * weight / (len(scores) * matrix.numel())
+        slope = probability.addcmul_(probability, probability, value=-1)  # p - p^2, in place
+        matrix.grad.add_(slope, alpha=pull)
+    return torch.stack(means).mean()
 
 
 def distillation(student: torch.Tensor, teacher: torch.Tensor, temperature: float = 2.0) -> torch.Tensor:

@@ -1,14 +1,16 @@
-"""Scores to masks: exact, deterministic top-k selection and its straight-through gradient.
+"""Scores to masks: exact, deterministic top-k selection, and the product with a masked weight and its gradient.
 
 Knows nothing of layers, schedules or models: a matrix of scores and a number of weights to keep come in,
 a mask goes out.
 """
 
+import numpy as np
 import torch
+from torch.nn import functional as F
 
-# Below this size a plain selection costs less than finding a bracket for it.
+# Below this size a plain selection costs less than finding bounds for it.
 SMALL = 1 << 15
-SAMPLE_STRIDE = 61  # prime, so that the sample does not run along one column of the matrix
+SAMPLE_STRIDE = 251  # prime, so that the sample does not run along one column of the matrix
 
 
 def kept_weights(density: float, numel: int) -> int:
@@ -19,68 +21,119 @@ def kept_weights(density: float, numel: int) -> int:
 def select(scores: torch.Tensor, kept: int) -> torch.Tensor:
     """Mask of the ``kept`` highest scores; among equal scores the lowest flat index is kept.
 
-    scores: any shape, floating point without NaN. kept: 0 … scores.numel().
-    Returns a bool tensor of the scores' shape with exactly ``kept`` ones. No tensor of the matrix's size is sorted.
+    scores: any shape, float32 without NaN. kept: 0 … scores.numel().
+    Returns a bool tensor of the scores' shape with exactly ``kept`` ones. On the CPU no vector of the matrix's size is
+    sorted and one thread works; on other devices nothing waits for the host.
     """
     if not 0 <= kept <= scores.numel():
         raise ValueError(f"cannot keep {kept} of {scores.numel()} weights")
     if kept in (0, scores.numel()):
         return torch.full_like(scores, kept > 0, dtype=torch.bool)
     flat = scores.detach().reshape(-1)
-    threshold = kth_highest(flat, kept)
-    mask = flat >= threshold
-    surplus = int(mask.sum()) - kept
-    if surplus:
-        tied = (flat == threshold).nonzero().squeeze(1)
-        mask[tied[tied.numel() - surplus :]] = False
+    mask = _select_on_host(flat.numpy(), kept) if flat.device.type == "cpu" else _select_on_device(flat, kept)
     return mask.view_as(scores)
 
 
-def kth_highest(flat: torch.Tensor, k: int) -> torch.Tensor:
-    """The k-th highest value (k from 1) of a vector, exact, as a tensor without dimensions.
+def _select_on_device(flat: torch.Tensor, kept: int) -> torch.Tensor:
+    """By the device's own top-k, which is a radix selection; ties by a running count. No value comes to the host."""
+    removed = flat.numel() - kept
+    if kept <= removed:
+        threshold = flat.topk(kept, sorted=False).values.min()
+    else:
+        threshold = flat.topk(removed + 1, largest=False, sorted=False).values.max()
+    above, tied = flat > threshold, flat == threshold
+    return above | (tied & (tied.cumsum(0) <= kept - above.sum()))
 
-    A sorted sample gives two values that very probably enclose the answer; only what lies between them is
-    searched. Where the bracket misses, the whole vector is searched: slower, the same result.
+
+def _select_on_host(values: np.ndarray, kept: int) -> torch.Tensor:
+    threshold = kth_highest(values, kept)
+    mask = values >= threshold
+    surplus = np.count_nonzero(mask) - kept
+    if surplus:
+        cut = _start_of_last(values == threshold, surplus)
+        mask[cut:] = values[cut:] > threshold
+    return torch.from_numpy(mask)
+
+
+def _start_of_last(tied: np.ndarray, count: int) -> int:
+    """The index from which a bool vector holds its last ``count`` ones, by bisection."""
+    start, end = 0, tied.size
+    while end - start > 1:
+        middle = (start + end) // 2
+        found = np.count_nonzero(tied[middle:end])
+        if found >= count:
+            start = middle
+        else:
+            end, count = middle, count - found
+    return start
+
+
+def kth_highest(values: np.ndarray, k: int) -> np.floating:
+    """The k-th highest value (k from 1) of a vector, exact.
+
+    A sorted sample guesses it, the values above the guess are counted, and by that count the sample gives a bound that
+    very probably encloses the answer from the other side: only what lies between the two is searched. Where the sample
+    misleads, the whole vector is searched: slower, the same result.
     """
-    if flat.numel() <= SMALL:
-        return _kth_highest_of_all(flat, k)
-    low, high = _bracket(flat, k)
-    above = int((flat > high).sum())
-    if above < k:
-        if low == high and k <= above + int((flat == high).sum()):
-            return high
-        inside = flat[(flat >= low) & (flat <= high)]
-        if k <= above + inside.numel():
-            return _kth_highest_of_all(inside, k - above)
-    return _kth_highest_of_all(flat, k)
+    if values.size <= SMALL:
+        return np.partition(values, values.size - k)[values.size - k]
+    sample = np.sort(values[::SAMPLE_STRIDE])[::-1]
+    guess = sample[min(k // SAMPLE_STRIDE, sample.size - 1)]
+    above = np.count_nonzero(higher := values > guess)
+    if k <= above:
+        bound = _at(sample, np.count_nonzero(sample > guess) - _ranks(above - k))
+        inside = np.flatnonzero(higher & (values < bound))
+        beyond = above - inside.size
+    else:
+        beyond = np.count_nonzero(not_lower := values >= guess)
+        if k <= beyond:
+            return guess
+        bound = _at(sample, np.count_nonzero(sample >= guess) + _ranks(k - beyond))
+        inside = np.flatnonzero(~not_lower & (values > bound))
+    if beyond < k <= beyond + inside.size:
+        return kth_highest(values[inside], k - beyond)
+    if np.count_nonzero(values > bound) < k <= np.count_nonzero(values >= bound):
+        return bound
+    return np.partition(values, values.size - k)[values.size - k]
 
 
-def _kth_highest_of_all(flat: torch.Tensor, k: int) -> torch.Tensor:
-    return flat.kthvalue(flat.numel() - k + 1).values
+def _at(sample: np.ndarray, rank: int) -> np.floating:
+    """The sample's value at a rank, infinite beyond its ends."""
+    if rank < 0:
+        return sample.dtype.type(np.inf)
+    return sample[rank] if rank < sample.size else sample.dtype.type(-np.inf)
 
 
-def _bracket(flat: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Two sampled values that enclose the k-th highest unless the sample is off by five standard deviations."""
-    sample = flat[::SAMPLE_STRIDE].sort(descending=True).values
-    share = k / flat.numel()
-    rank = share * sample.numel()
-    margin = 5 * (share * (1 - share) * sample.numel()) ** 0.5 + 2
-    last = sample.numel() - 1
-    return sample[min(int(rank + margin), last)], sample[max(int(rank - margin), 0)]
+def _ranks(distance: int) -> int:
+    """As many ranks of the sample as lie between values ``distance`` ranks apart, and five standard deviations more."""
+    expected = distance / SAMPLE_STRIDE
+    return int(expected + 5 * expected**0.5) + 2
 
 
-class StraightThrough(torch.autograd.Function):
-    """W' = W * M, with dL/dS = dL/dW' * W for kept and removed weights alike (SMP, equations 2 and 3).
+def masked(weight: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """W * M, of a weight and a bool mask of its shape. The mask is read as bytes, which convert faster than bools."""
+    return mask.view(torch.uint8).to(weight.dtype).mul_(weight)
 
-    scores and weight: [out, in], floating point; mask: [out, in], bool.
+
+class MaskedProduct(torch.autograd.Function):
+    """y = x (W * M)^T + b, with dL/dS = dL/d(W * M) * W for kept and removed weights alike (SMP, equations 2 and 3).
+
+    input: [..., in]; scores and weight: [out, in], floating point; mask: [out, in], bool; bias: [out] or None. W * M is
+    not stored for the backward pass but made anew: no second copy of the weights is kept.
     """
 
     @staticmethod
-    def forward(ctx, scores, weight, mask):
-        ctx.save_for_backward(weight)
-        return weight * mask
+    def forward(ctx, input, scores, weight, mask, bias):
+        ctx.save_for_backward(input, weight, mask)
+        return F.linear(input, masked(weight, mask).to(input.dtype), bias)
 
     @staticmethod
-    def backward(ctx, grad_masked_weight):
-        (weight,) = ctx.saved_tensors
-        return grad_masked_weight * weight, None, None
+    def backward(ctx, grad_output):
+        input, weight, mask = ctx.saved_tensors
+        grad_tokens = grad_output.flatten(0, -2)  # a transposed view would be multiplied sentence by sentence
+        grad_input = grad_scores = None
+        if ctx.needs_input_grad[0]:
+            grad_input = (grad_tokens @ masked(weight, mask).to(grad_tokens.dtype)).view(input.shape)
+        if ctx.needs_input_grad[1]:
+            grad_scores = (grad_tokens.T @ input.flatten(0, -2)).to(weight.dtype).mul_(weight)
+        return grad_input, grad_scores, None, None, None

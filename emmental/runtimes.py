@@ -51,6 +51,12 @@ class ByTokens(nn.Module):
         self.tokens = list(forms)
         self.forms = nn.ModuleList(forms.values())
 
+    @property
+    def base_model(self) -> nn.Module:
+        """Of the plain model, if it is among the forms: a head that reads fewer tokens tells it so there."""
+        plain = [form for form in self.forms if isinstance(form, PreTrainedModel)]
+        return [*plain, *self.forms][0].base_model
+
     def forward(self, input_ids, attention_mask=None, token_type_ids=None):
         """As the forms'."""
         tokens = input_ids.numel() if attention_mask is None else int(attention_mask.sum())

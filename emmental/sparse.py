@@ -85,6 +85,11 @@ class SparseMaskedLM(nn.Module):
         self.blocks = nn.ModuleList(Block(layer, weight) for layer in model.base_model.encoder.layer)
         (self.head,) = (part for name, part in model.named_children() if name != model.base_model_prefix)
 
+    @property
+    def base_model(self) -> nn.Module:
+        """Where transformers' models let a head read fewer tokens; here first_only decides that."""
+        return self.blocks
+
     @torch.inference_mode()
     def forward(self, input_ids, attention_mask=None, token_type_ids=None) -> MaskedLMOutput:
         """int64 [batch, length] each. logits: [batch, length, words], 0 at padding; first_only: [batch, 1, words]."""

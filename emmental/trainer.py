@@ -9,7 +9,7 @@ from transformers import TrainerCallback
 
 from emmental import allocation, layers
 from emmental.errors import InputError
-from emmental.losses import score_regulariser
+from emmental.losses import add_regulariser
 from emmental.schedule import Schedule
 from emmental.task_trainer import TaskTrainer
 
@@ -48,19 +48,26 @@ class SMPTrainer(TaskTrainer):
             self.optimizer = optimizer_class(scores, **settings)
         return self.optimizer
 
+    def training_step(self, model, inputs, num_items_in_batch=None):
+        """Trainer's, and at the last micro-batch of a step lambda(t) times the score regulariser with its gradient."""
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if self.schedule.final_lambda and self.accelerator.sync_gradients:
+            scores = [layer.mask_scores for layer in self.masked_layers.values()]
+            weight = self.schedule.regulariser_weight(self.state.global_step)
+            scaler = self.accelerator.scaler
+            regulariser = add_regulariser(scores, weight, scaler.get_scale() if scaler else 1.0)
+            self.last_losses["regulariser"] = regulariser
+            loss = loss + weight * regulariser
+        return loss
+
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """The task's loss, in training plus lambda(t) times the score regulariser."""
+        """The task's loss; training stops where it is not finite."""
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
-        if model.training:
-            if self.schedule.final_lambda:
-                regulariser = score_regulariser(layer.mask_scores for layer in self.masked_layers.values())
-                self.last_losses["regulariser"] = regulariser.detach()
-                loss = loss + self.schedule.regulariser_weight(self.state.global_step) * regulariser
-            if not torch.isfinite(loss):
-                raise InputError(
-                    f"the loss is {loss.item()} at step {self.state.global_step + 1}: training stops here. The last "
-                    f"checkpoint in {self.args.output_dir} is kept; try a lower --mask_scores_learning_rate"
-                )
+        if model.training and not torch.isfinite(loss):
+            raise InputError(
+                f"the loss is {loss.item()} at step {self.state.global_step + 1}: training stops here. The last "
+                f"checkpoint in {self.args.output_dir} is kept; try a lower --mask_scores_learning_rate"
+            )
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs, start_time=None):

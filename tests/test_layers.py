@@ -72,8 +72,11 @@ def test_swap_select_and_fold(architecture):
 def test_narrow_head_gives_the_words_logits(architecture):
     model, _ = architecture
     expected = model(token_ids()).logits[:, 0, [7, 50]]
-    narrow = SequenceClassifier(model, [7, 50])(token_ids())["logits"]
-    torch.testing.assert_close(narrow, expected)
+    narrow = SequenceClassifier(model, [7, 50])
+    read = []
+    model.get_output_embeddings().register_forward_hook(lambda module, inputs, output: read.append(output.shape))
+    torch.testing.assert_close(narrow(token_ids())["logits"], expected)
+    assert read == [(3, 1, 2)]  # the head ran on the position that is read, not on all nine
 
 
 def test_shares_weights_and_keeps_linears_names():
@@ -90,6 +93,37 @@ def test_shares_weights_and_keeps_linears_names():
 def test_nothing_to_mask():
     with pytest.raises(ValueError, match="nothing to mask"):
         swap_in(nn.Sequential(nn.Linear(2, 2)))
+
+
+def masked_layer():
+    torch.manual_seed(0)
+    layer = MaskedLinear.from_linear(nn.Linear(24, 16))
+    init_scores({"": layer}, "magnitude", 0.5)
+    layer.select(0.4)
+    return layer, torch.randn(2, 5, 24, requires_grad=True)
+
+
+def test_masked_weights_are_not_kept_for_the_backward_pass():
+    layer, inputs = masked_layer()
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        layer(inputs).sum().backward()
+    own = {tensor.data_ptr() for tensor in (layer.weight, layer.mask)}
+    assert {tensor.data_ptr() for tensor in kept if tensor.shape == layer.weight.shape} == own
+
+
+def test_autocast_equals_a_plain_linear_under_autocast():
+    layer, inputs = masked_layer()
+    plain_inputs, masked = inputs.detach().clone().requires_grad_(), layer.masked_weight().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs, plain = layer(inputs), nn.functional.linear(plain_inputs, masked, layer.bias)
+    assert outputs.dtype == torch.bfloat16
+    assert torch.equal(outputs, plain)
+    outputs.square().sum().backward()
+    plain.square().sum().backward()
+    assert inputs.grad.dtype == layer.mask_scores.grad.dtype == torch.float32
+    torch.testing.assert_close(inputs.grad, plain_inputs.grad)
+    torch.testing.assert_close(layer.mask_scores.grad, masked.grad * layer.weight)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Selection against a full stable sort; the straight-through gradient against autograd on an explicit mask."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from emmental import masking
-from emmental.masking import StraightThrough, kept_weights, select
+from emmental.masking import MaskedProduct, kept_weights, select
 
 
 def by_stable_sort(scores: torch.Tensor, kept: int) -> torch.Tensor:
@@ -58,21 +59,43 @@ def test_large_matrices_equal_stable_sort(kind, scores):
         assert torch.equal(select(scores, kept), by_stable_sort(scores, kept)), density
 
 
-def test_never_sorts_or_searches_a_whole_random_matrix(monkeypatch):
+def counted_matrices():
+    normal = torch.randn(768, 3072, generator=torch.Generator().manual_seed(0))
+    yield "random", normal
+    yield "constant", torch.zeros_like(normal)
+    yield "two-valued", normal.sign()  # half of them each: densities of 0.5 end where one value does
+    yield "few values", (3 * normal).round() / 50
+
+
+@pytest.mark.parametrize(("kind", "scores"), list(counted_matrices()))
+def test_never_sorts_or_searches_a_whole_matrix(kind, scores, monkeypatch):
     sizes = []
-    for name in ("sort", "argsort", "topk", "kthvalue"):
-        original = getattr(torch.Tensor, name)
+    owners = [(torch.Tensor, name) for name in ("sort", "argsort", "topk", "kthvalue")]
+    owners += [(np, name) for name in ("sort", "argsort", "partition", "argpartition")]
+    for owner, name in owners:
+        original = getattr(owner, name)
 
-        def counted(tensor, *args, original=original, **kwargs):
-            sizes.append(tensor.numel())
-            return original(tensor, *args, **kwargs)
+        def counted(array, *args, original=original, **kwargs):
+            sizes.append(len(array.reshape(-1)))
+            return original(array, *args, **kwargs)
 
-        monkeypatch.setattr(torch.Tensor, name, counted)
-    scores = torch.randn(768, 3072, generator=torch.Generator().manual_seed(0))
-    for density in (0.9, 0.5, 0.03):
+        monkeypatch.setattr(owner, name, counted)
+    for density in (0.9, 0.501, 0.5, 0.499, 0.03):
         select(scores, kept_weights(density, scores.numel()))
     assert sizes
     assert max(sizes) < scores.numel() / 20
+
+
+@given(hnp.arrays("float32", st.integers(2, 60), elements=FLOATS), st.data())
+def test_other_devices_select_the_same(array, data):
+    flat = torch.from_numpy(array)
+    kept = data.draw(st.integers(1, flat.numel() - 1))
+    assert torch.equal(masking._select_on_device(flat, kept), by_stable_sort(flat, kept))
+
+
+def test_other_devices_never_wait_for_the_host():
+    scores = torch.empty(300, 400, device="meta")  # has no values that the host could ask for
+    assert select(scores, 100).shape == scores.shape
 
 
 def test_refuses_an_impossible_count():
@@ -82,15 +105,15 @@ def test_refuses_an_impossible_count():
 
 @settings(max_examples=20)
 @given(st.integers(0, 2**31), st.floats(0, 1))
-def test_straight_through_gradient(seed, density):
+def test_masked_product_and_its_gradients(seed, density):
     torch.manual_seed(seed)
-    weight, inputs = torch.randn(5, 7), torch.randn(3, 7)
+    weight, bias = torch.randn(5, 7), torch.randn(5)
+    inputs = torch.randn(2, 3, 7, requires_grad=True)
     scores = torch.randn(5, 7, requires_grad=True)
     mask = select(scores, kept_weights(density, 35))
-    masked = StraightThrough.apply(scores, weight, mask)
-    assert torch.equal(masked, weight * mask)
-    (inputs @ masked.T).square().sum().backward()
+    MaskedProduct.apply(inputs, scores, weight, mask, bias).square().sum().backward()
 
-    explicit = (weight * mask).requires_grad_()
-    (inputs @ explicit.T).square().sum().backward()
+    explicit, same_inputs = (weight * mask).requires_grad_(), inputs.detach().clone().requires_grad_()
+    (same_inputs @ explicit.T + bias).square().sum().backward()
+    torch.testing.assert_close(inputs.grad, same_inputs.grad)
     torch.testing.assert_close(scores.grad, explicit.grad * weight)  # removed weights included

@@ -9,12 +9,12 @@ from datasets import Dataset
 from transformers import DataCollatorWithPadding
 
 from emmental import layers as layers_module
+from emmental import trainer as trainer_module
 from emmental.arguments import SMPConfig
 from emmental.backbones import load_backbone
 from emmental.errors import InputError
 from emmental.heads import SequenceClassifier
 from emmental.layers import init_scores, masked_layers, swap_in
-from emmental.losses import score_regulariser
 from emmental.schedule import Schedule
 from emmental.trainer import SMPTrainer
 
@@ -98,6 +98,27 @@ def test_masks_are_selected_once_per_step(tiny_bert, tmp_path, monkeypatch):
     assert len(selections) == 12 * (STEPS + 1)  # before the first step, and after each
 
 
+def test_regulariser_is_computed_once_per_step(tiny_bert, tmp_path, monkeypatch):
+    trainer = build(tiny_bert, tmp_path, per_device_train_batch_size=1, gradient_accumulation_steps=8)
+    computed = []
+    original = trainer_module.add_regulariser
+    monkeypatch.setattr(trainer_module, "add_regulariser", lambda *args: computed.append(1) or original(*args))
+    trainer.train()
+    assert len(computed) == STEPS
+
+
+def test_bf16_learns_what_fp32_learns(tiny_bert, tmp_path):
+    exact = build(tiny_bert, tmp_path, dropout=0.0)
+    exact.train()
+    short = build(tiny_bert, tmp_path, dropout=0.0, bf16=True)
+    short.train()
+    losses = [[entry["task_loss"] for entry in t.state.log_history if "loss" in entry] for t in (exact, short)]
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+    assert all(scores.dtype == torch.float32 for scores in scores_of(short).values())
+    assert layers_module.density(short.masked_layers) == layers_module.density(exact.masked_layers)
+
+
 def test_update_is_adam_with_the_uncorrected_epsilon(tiny_bert, tmp_path):
     """Two steps against the formula of the published runs, written down, with its loss and its clipping."""
     trainer = build(tiny_bert, tmp_path, dropout=0.0, adam_epsilon=1e-3, lr_scheduler_type="constant")
@@ -115,7 +136,7 @@ def test_update_is_adam_with_the_uncorrected_epsilon(tiny_bert, tmp_path):
         for layer in literal.values():
             layer.select(schedule.density(step))
         model.zero_grad()
-        regulariser = score_regulariser(layer.mask_scores for layer in literal.values())
+        regulariser = sum(layer.mask_scores.sigmoid().mean() for layer in literal.values()) / len(literal)
         (model(**inputs)["loss"] + schedule.regulariser_weight(step) * regulariser).backward()
         norm = math.sqrt(sum(float(layer.mask_scores.grad.square().sum()) for layer in literal.values()))
         for name, layer in literal.items():

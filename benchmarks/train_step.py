@@ -1,0 +1,228 @@
+"""How fast we train: our step against a dense fine-tuning step and against one of the reference code's kind.
+
+    python -m benchmarks.train_step              # the table
+    python -m benchmarks.train_step --quick      # fewer steps, below 5 minutes on 2 quiet cores
+    python -m benchmarks.train_step --json       # one JSON object
+
+BERT-base's shape, random weights, lengths of MNLI and SQuAD. What is compared takes turns in one process, by batch;
+bf16 takes its own with the dense step. Ratios are of medians over the rounds, the spread is that of
+single turns. What the steps are stands in training_steps.py; memory is measured by train_memory.py.
+"""
+
+import argparse
+import contextlib
+import json
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+
+import torch
+import transformers
+from transformers import TrainerCallback
+
+from benchmarks import train_memory
+from benchmarks.training_steps import (
+    MNLI,
+    SHORT,
+    SQUAD,
+    Batch,
+    DenseStep,
+    OurDistillingRun,
+    OurRun,
+    ReferenceStep,
+    ReferenceTeacher,
+    Workload,
+    batches,
+)
+
+DENSITIES = (0.9, 0.3, 0.03)
+GOALS = {
+    "step_over_dense": ("our step / dense step, MNLI, batch 32", "<= 1.10"),
+    "selection_share": ("selection and allocation, share of a step", "<= 0.04"),
+    "throughput_over_reference": ("examples/s over the reference's kind, MNLI, batch 32", ">= 4.5"),
+    "throughput_over_reference_kd": ("the same with a teacher, ours cached", ">= 5.5"),
+    "throughput_over_reference_squad": ("the same, SQuAD, batch 8", ">= 3"),
+    "memory_over_dense": ("peak memory less a copy of the matrices / dense, 8 x 128", "<= 1.12"),
+    "bf16_over_fp32": ("our step in fp32 / in bf16, MNLI, batch 32", ">= 1.6"),
+}
+
+
+class InTurn(TrainerCallback):
+    """Times a run's own steps and, after each, the same batch in the hands of its rivals, each so many times."""
+
+    def __init__(self, run: OurRun, rivals: dict[str, tuple[Callable[[Batch], None], int]]):
+        self.run, self.rivals = run, rivals
+        self.seconds = defaultdict(list)
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        self.started = time.perf_counter()
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.seconds["ours"].append(time.perf_counter() - self.started)
+        for name, (step, turns) in self.rivals.items():
+            if len(self.seconds[name]) < turns:
+                started = time.perf_counter()
+                step(self.run.batch)
+                self.seconds[name].append(time.perf_counter() - started)
+
+
+def take_turns(run: OurRun, **rivals: tuple[Callable[[Batch], None], int]) -> dict[str, list[float]]:
+    """Seconds of the run's steps ("ours") and of its rivals'. What takes every turn warms up in the first."""
+    timer = InTurn(run, rivals)
+    run.add_callback(timer)
+    run.train()
+    steps = len(timer.seconds["ours"])
+    return {name: some[1:] if len(some) == steps else some for name, some in timer.seconds.items()}
+
+
+def selections(run: OurRun) -> dict[float, list[float]]:
+    """Seconds that allocation and selection take after every step of the run, at each of the densities."""
+    timer = Selections(run)
+    run.add_callback(timer)
+    run.train()
+    return timer.seconds
+
+
+class Selections(TrainerCallback):
+    """Selects again after every step, at all densities, and puts back the step's masks."""
+
+    def __init__(self, run: OurRun):
+        self.run, self.seconds = run, defaultdict(list)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        for density in DENSITIES:
+            started = time.perf_counter()
+            self.run.select_masks(density)
+            self.seconds[density].append(time.perf_counter() - started)
+        self.run.select_masks()
+
+
+class Benchmark:
+    """Takes the measurements; ``figures`` holds the ratios by name and ``<name>_spread``, the least and greatest turn.
+
+    count: batches of different lengths; rounds: how often each is computed.
+    """
+
+    def __init__(self, count: int, rounds: int, folder: str):
+        self.count, self.rounds, self.folder = count, rounds, folder
+        self.figures: dict = {}
+
+    def measure(self) -> dict:
+        """All figures."""
+        self.over_dense()
+        self.selection()
+        self.over_reference()
+        self.squad()
+        self.memory()
+        return self.figures
+
+    def over_dense(self) -> None:
+        """Ours against dense, in fp32 and in bf16."""
+        todo = self.todo(MNLI)
+        dense = DenseStep(MNLI), len(todo)
+        fp32 = take_turns(OurRun(MNLI, todo, self.folder), dense=dense)
+        bf16 = take_turns(OurRun(MNLI, todo, self.folder, bf16=True), dense=dense)
+        self.step = self.mean(fp32["ours"])
+        over_dense = self.step / self.mean(fp32["dense"])
+        self.put("step_over_dense", over_dense, ratios(fp32["ours"], fp32["dense"]))
+        faster = self.mean(bf16["dense"]) / self.mean(bf16["ours"])
+        spread = [over_dense * ratio for ratio in ratios(bf16["dense"], bf16["ours"])]
+        self.put("bf16_over_fp32", over_dense * faster, spread)
+
+    def over_reference(self) -> None:
+        """Ours against the reference, without its teacher and with it: ours is the distilling step for both."""
+        reference, teacher = (ReferenceStep(MNLI), self.rounds), (ReferenceTeacher(MNLI), self.rounds)
+        run = OurDistillingRun(MNLI, self.todo(MNLI), self.folder)
+        seconds = take_turns(run, reference=reference, teacher=teacher)
+        taught = [sum(pair) for pair in zip(seconds["reference"], seconds["teacher"], strict=True)]
+        for name, some in (("", seconds["reference"]), ("_kd", taught)):
+            turns = [turn / self.mean(seconds["ours"]) for turn in some]
+            self.put(f"throughput_over_reference{name}", statistics.median(turns), turns)
+
+    def selection(self) -> None:
+        """The share of allocation and selection in a step: the highest of the medians over densities and starts.
+
+        Scores that start at zero tie in the first steps; the others start as magnitudes.
+        """
+        shares = {}
+        for start, init, steps in (("from zero", 0.0, 20), ("from magnitudes", 0.5, 5)):
+            for density, seconds in selections(
+                OurRun(SHORT, batches(SHORT, 1) * steps, self.folder, init=init)
+            ).items():
+                shares[f"{density:g}, scores {start}"] = [some / self.step for some in seconds]
+        medians = {name: statistics.median(some) for name, some in shares.items()}
+        self.put("selection_share", max(medians.values()), [share for some in shares.values() for share in some])
+        self.figures["selection_shares"] = medians
+
+    def squad(self) -> None:
+        """Ours against the reference on long texts."""
+        rival = ReferenceStep(SQUAD), self.rounds
+        seconds = take_turns(OurRun(SQUAD, self.todo(SQUAD), self.folder), reference=rival)
+        step, reference = self.mean(seconds["ours"]), seconds["reference"]
+        name = "throughput_over_reference_squad"
+        self.put(name, statistics.median(reference) / step, [s / step for s in reference])
+
+    def memory(self) -> None:
+        """Peak memory, from processes of their own."""
+        peaks = train_memory.peaks()
+        beyond = (peaks["ours"] - peaks["copy"]) / peaks["dense"]
+        self.put("memory_over_dense", beyond, [beyond])
+        self.figures["memory_megabytes"] = peaks
+
+    def todo(self, workload: Workload) -> list[Batch]:
+        """The batches, so many rounds, after one that warms up."""
+        some = batches(workload, self.count)
+        return [some[-1], *some * self.rounds]
+
+    def mean(self, seconds: list[float]) -> float:
+        """Seconds per batch: the mean over the batches of the medians over the rounds."""
+        return statistics.mean(statistics.median(seconds[number :: self.count]) for number in range(self.count))
+
+    def put(self, name: str, value: float, turns: list[float]) -> None:
+        """Keep a figure and its spread."""
+        self.figures |= {name: value, f"{name}_spread": [min(turns), max(turns)]}
+
+
+def ratios(ours: list[float], others: list[float]) -> list[float]:
+    """Turn by turn."""
+    return [a / b for a, b in zip(ours, others, strict=True)]
+
+
+def table(figures: dict) -> str:
+    """What is printed without --json."""
+    lines = [f"{'':58} {'measured':>8}  {'spread':>13}  goal"]
+    for name, (title, goal) in GOALS.items():
+        low, high = figures[f"{name}_spread"]
+        lines.append(f"{title:58} {figures[name]:8.3f}  {low:5.3f} - {high:5.3f}  {goal}")
+    lines += [f"  selection at density {name:27} {share:18.3f}" for name, share in figures["selection_shares"].items()]
+    peaks = figures["memory_megabytes"]
+    lines.append(f"  peak memory: ours {peaks['ours']:,} MB, dense {peaks['dense']:,} MB, a copy {peaks['copy']} MB")
+    lines.append(f"  {figures['machine']}, {figures['versions']}")
+    return "\n".join(lines)
+
+
+def machine() -> str:
+    """CPU and threads."""
+    with open("/proc/cpuinfo") as file:
+        model = next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    return f"{model}, {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="three lengths, once each")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        figures = Benchmark(*(3, 1) if arguments.quick else (8, 3), folder).measure()
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}"
+    figures |= {"machine": machine(), "versions": versions}
+    print(json.dumps(figures) if arguments.json else table(figures))
+
+
+if __name__ == "__main__":
+    main()
