@@ -148,7 +148,7 @@ def broken_models(tmp_path_factory, tiny_bert):
         ("tiny", ("--final_lambda", "-1"), r"--final_lambda -1\.0: the regulariser's weight is 0 or more"),
         ("tiny", ("--magnitude_topk_threshold_p", "0"), r"--magnitude_topk_threshold_p 0\.0: p is above 0"),
         ("tiny", ("--label_map", "{0: 'unbelievable', 1: 'good'}"), r"is 3 tokens \(un ##believ ##able\)"),
-        ("tiny", ("--teacher_model_name_or_path", "x"), "distillation is not available yet"),
+        ("tiny", ("--teacher_model_name_or_path", "x"), "the teacher: cannot load 'x'"),
         ("tiny", ("--train_file", "nowhere.csv"), r"nowhere\.csv: no such file"),
         ("tiny", ("--data_dir", "nowhere"), "--data_dir nowhere: no such folder"),
     ],
