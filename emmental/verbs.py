@@ -1,0 +1,193 @@
+"""What the verbs of ``python -m emmental`` do: each takes the parsed arguments and prints."""
+
+import csv
+import dataclasses
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import datasets
+
+from emmental import (
+    benchmark,
+    benchmark_report,
+    evaluation,
+    hub,
+    inspection,
+    masks,
+    packing,
+    report,
+    shrunk,
+    shrunk_files,
+    shrunk_report,
+)
+from emmental.arguments import parse_label_map
+from emmental.errors import InputError
+from emmental.inference import Pruned, fold, is_standalone, load_pruned
+from emmental.spans import PrunedSpans
+from emmental.tasks import squad
+from emmental.tasks.source import Source
+
+
+def inspect(arguments) -> None:
+    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    print(inspection.describe(mask, arguments.mask))
+
+
+def convert(arguments) -> None:
+    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    masks.save(mask, arguments.target)
+    print(f"{arguments.target}: {inspection.sizes(mask, arguments.target)}")
+
+
+def diff(arguments) -> None:
+    pair = [
+        evaluation.read_mask(path, arguments.backbone, arguments.task_name) for path in (arguments.mask, arguments.b)
+    ]
+    print(inspection.overlap(*pair))
+
+
+def fold_mask(arguments) -> None:
+    if arguments.folder.exists():
+        raise InputError(f"{arguments.folder} exists: name a new folder")
+    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    backbone = fold(mask, arguments.backbone, arguments.force)
+    with tempfile.TemporaryDirectory(dir=arguments.folder.absolute().parent) as temporary:
+        whole = Path(temporary) / arguments.folder.name
+        backbone.model.save_pretrained(whole)
+        backbone.tokenizer.save_pretrained(whole)
+        whole.rename(arguments.folder)
+    print(f"{arguments.folder}: a plain {type(backbone.model).__name__}, {mask.density():.4f} of its encoder remain")
+
+
+def predict(arguments) -> None:
+    if arguments.question or arguments.context:
+        answer(arguments)
+    else:
+        label(arguments)
+
+
+def answer(arguments) -> None:
+    if not (arguments.question and arguments.context) or arguments.texts or arguments.tsv:
+        raise InputError("--question and --context go together, and without texts")
+    pruned = open_pruned(arguments)
+    if not isinstance(pruned, PrunedSpans):
+        raise InputError(f"{arguments.mask} is a mask for {pruned.info.task}: give texts, not --question and --context")
+    best = pruned.answers(arguments.question, arguments.context, squad.Reading(**reading(arguments)))[0]
+    print(f"answer\tprobability\n{best['text']}\t{best['probability']:.6f}")
+
+
+def reading(arguments) -> dict:
+    """How texts become features, where the flags say so."""
+    asked = {"max_length": arguments.max_seq_length, "stride": arguments.doc_stride}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def label(arguments) -> None:
+    rows = [[text] for text in arguments.texts]
+    if arguments.tsv:
+        rows += [line.split("\t") for line in arguments.tsv.read_text(encoding="utf-8").splitlines()]
+    if {len(row) for row in rows} not in ({1}, {2}):
+        raise InputError("give texts, or with --tsv a file whose lines all hold one text, or two parted by a tab")
+    pruned = open_pruned(arguments)
+    if isinstance(pruned, PrunedSpans):
+        raise InputError(f"{arguments.mask} is a mask for {pruned.info.task}: give --question and --context")
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    table = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
+    table.writerow(["label", *pruned.labels] if len(pruned.labels) > 1 else pruned.labels)
+    for values in pruned.probabilities(*columns, max_length=arguments.max_seq_length or 128):
+        label = [pruned.labels[values.argmax()]] if len(values) > 1 else []
+        table.writerow([*label, *(f"{value:.6f}" for value in values)])
+
+
+def evaluate(arguments) -> None:
+    datasets.disable_progress_bars()
+    subject = evaluation.find(arguments.what, arguments.base_url, arguments.sha256)
+    source = Source(arguments.data_dir, None, arguments.validation_file)
+    if is_standalone(subject.path):
+        if arguments.label_map:
+            raise InputError(f"{subject.path} holds the logits of its own label words only: no --label_map with it")
+        found = evaluation.score_standalone(
+            subject.path, source, arguments.backbone, reading(arguments), arguments.runtime
+        )
+        print(evaluation.show_standalone(subject.path, *found))
+        return
+    mask = evaluation.read_subject(subject, arguments.backbone, arguments.task_name)
+    if arguments.label_map:
+        words = parse_label_map(arguments.label_map)
+        mask = dataclasses.replace(mask, info=dataclasses.replace(mask.info, label_words=words))
+    elif subject.known and subject.known.task == "mnli":
+        print(
+            "published MNLI masks were trained with scrambled label words: scored with those (--label_map: with others)"
+        )
+    measured = evaluation.score(
+        mask, source, arguments.backbone, reading(arguments), arguments.force, arguments.runtime
+    )
+    print(evaluation.show(subject, mask, measured))
+
+
+def shrink(arguments) -> None:
+    if arguments.folder.exists():
+        raise InputError(f"{arguments.folder} exists: name a new folder")
+    if shrunk_files.is_shrunk(arguments.mask):
+        raise InputError(f"{arguments.mask} is shrunk already: shrink the mask that it came from")
+    pruned = open_pruned(arguments)
+    before = shrunk_report.measure(pruned.model.backbone)
+    shrunk.shrink(pruned.model.backbone, arguments.shrink_min)
+    shrunk_files.save(pruned.model, pruned.tokenizer, pruned.info, arguments.folder)
+    print(shrunk_report.show(before, pruned.model.backbone, arguments.folder / shrunk_files.WEIGHTS))
+
+
+def pack(arguments) -> None:
+    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    pruned = load_pruned(mask, arguments.backbone, arguments.force)
+    packing.pack(
+        pruned.model, pruned.tokenizer, mask, arguments.file, arguments.dtype, not arguments.without_embeddings
+    )
+    embeddings = f"to be had from {mask.info.base_model}" if arguments.without_embeddings else "in it"
+    print(
+        f"{arguments.file}: {report.file_size(arguments.file)}, weights in {arguments.dtype}, embeddings {embeddings}"
+    )
+
+
+def export(arguments) -> None:
+    from emmental import onnx_export  # slow to import, and needed here alone
+
+    pruned = open_pruned(arguments)
+    labels = list(pruned.info.label_words)
+    difference, inputs, outputs = onnx_export.export(pruned.model, pruned.tokenizer, labels, arguments.file)
+    print(
+        f"{arguments.file}: {report.file_size(arguments.file)}, opset {onnx_export.OPSET}, {', '.join(inputs)} -> "
+        f"{', '.join(outputs)}; onnxruntime's logits differ from PyTorch's by {difference:.1e}"
+    )
+
+
+def open_pruned(arguments) -> Pruned | PrunedSpans:
+    """The model of a mask on its backbone, or of a file or folder that needs none."""
+    runtime = getattr(arguments, "runtime", "dense")
+    if is_standalone(arguments.mask):
+        return load_pruned(arguments.mask, arguments.backbone, runtime=runtime)
+    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    return load_pruned(mask, arguments.backbone, arguments.force, runtime)
+
+
+def benchmark_mask(arguments) -> None:
+    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    measured = benchmark.benchmark(mask, arguments.mask, arguments.backbone, arguments.force)
+    title = f"{mask.info.task} at density {mask.density():.4f} on {mask.info.base_model}"
+    picture = arguments.mask.with_name("benchmark.png")
+    benchmark_report.draw(measured, f"{title}\n{benchmark_report.machine()}", picture)
+    if arguments.json:
+        print(json.dumps(benchmark_report.as_json(measured)))
+    else:
+        print(benchmark_report.show(measured, title))
+        print(f"picture: {picture}")
+
+
+def push(arguments) -> None:
+    print(hub.push(arguments.mask, arguments.repository, arguments.private, arguments.dry_run))
+
+
+def pull(arguments) -> None:
+    print(hub.pull(arguments.repository, arguments.revision))
