@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import RandomSampler
 from transformers import AutoTokenizer
 
+from emmental import batches
 from emmental.backbones import minilm_folder
 from emmental.order import SimilarLengths
 from emmental.tasks import glue
@@ -24,7 +25,7 @@ def main(name: str, data_dir: str | None = None) -> None:
     task = glue.TASKS[name]
     tokenizer = AutoTokenizer.from_pretrained(minilm_folder())
     features = glue.tokenized(glue.load_train(task, Source(data_dir)), tokenizer, 128)
-    lengths = [len(tokens) for tokens in features["input_ids"][:]]
+    lengths = batches.lengths(features)
     print(f"{name}: {len(lengths):,} examples, {sum(lengths) / len(lengths):.1f} tokens on average")
     for batch in (32, 64):
         samplers = {

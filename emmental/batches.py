@@ -1,4 +1,4 @@
-"""Tokenised examples to padded batches of similar length, for models that only answer."""
+"""Lengths of tokenised examples, and padded batches of similar ones for models that only answer."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,18 @@ from transformers import BatchEncoding, DataCollatorWithPadding, PreTrainedToken
 BATCH = 64
 
 
+def lengths(features: Dataset) -> list[int]:
+    """Tokens of each row."""
+    parts = features.select_columns(["input_ids"]).iter(1000)  # all tokens at once would fill the memory
+    return [len(ids) for part in parts for ids in part["input_ids"]]
+
+
 def by_length(features: Dataset, tokenizer: PreTrainedTokenizerBase) -> Iterator[tuple[np.ndarray, BatchEncoding]]:
     """Rows of ``features`` (int64 [batch]) and their padded model inputs (int64 tensors [batch, longest of the batch]),
     each row once, the shortest first. Other columns of the unpadded ``features`` are left away."""
     names = [name for name in tokenizer.model_input_names if name in features.column_names]
     inputs, pad = features.select_columns(names), DataCollatorWithPadding(tokenizer)
-    order = np.argsort([len(ids) for ids in inputs["input_ids"][:]], kind="stable")
+    order = np.argsort(lengths(features), kind="stable")
     for first in range(0, len(order), BATCH):
         rows = order[first : first + BATCH]
         yield rows, pad(inputs[rows])

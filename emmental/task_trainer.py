@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 from transformers import Trainer
 
+from emmental.batches import lengths
 from emmental.order import OrderByEpoch, SimilarLengths
 from emmental.processes import last_batches
 from emmental.teacher_logits import TeacherLogits
@@ -32,9 +33,10 @@ class TaskTrainer(Trainer):
         args = self.args
         if args.train_sampling_strategy != "group_by_length":
             return super().get_train_dataloader()
-        lengths = [len(ids) for ids in self.train_dataset["input_ids"][:]]
         block = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-        sampler = SimilarLengths(lengths, block, args.seed if args.data_seed is None else args.data_seed)
+        sampler = SimilarLengths(
+            lengths(self.train_dataset), block, args.seed if args.data_seed is None else args.data_seed
+        )
         self.add_callback(OrderByEpoch(sampler))
         loader = DataLoader(
             self.train_dataset,
