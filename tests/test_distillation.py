@@ -8,6 +8,8 @@ import pytest
 import torch
 from transformers import AutoModelForQuestionAnswering, AutoModelForSequenceClassification, DataCollatorWithPadding
 
+import masked_run_glue
+from emmental import checkpoints, problem
 from emmental.arguments import SMPConfig
 from emmental.backbones import load_backbone
 from emmental.heads import SequenceClassifier, SpanClassifier
@@ -157,3 +159,29 @@ def test_squad_distils_from_its_own_fine_tuned_model(tiny_bert, command, tmp_pat
     )
     assert run.returncode == 0, run.stderr
     assert "teacher (BertForQuestionAnswering)" in run.stdout
+
+
+@pytest.mark.parametrize(("place", "name"), [(problem.Problem, "measure"), (checkpoints.Seal, "on_save")])
+def test_fine_tuning_that_was_killed_goes_on(tiny_bert, films, tmp_path, monkeypatch, place, name):
+    """Killed after the last step, or at the second checkpoint: the same weights as undisturbed."""
+    flags = ("--task_name", "sst2", *data_flags(films), "--model_name_or_path", tiny_bert, *LOOP, "--save_steps", "3")
+    flags = ("masked_run_glue.py", *flags, "--pruning_method", "finetune", "--disable_tqdm", "True")
+    monkeypatch.setattr("sys.argv", [*map(str, flags), "--output_dir", str(tmp_path / "whole")])
+    masked_run_glue.main()
+    killed = tmp_path / "killed"
+    monkeypatch.setattr("sys.argv", [*map(str, flags), "--output_dir", str(killed)])
+    original = getattr(place, name)
+
+    def kill(self, *arguments, **more):
+        if list(killed.glob("checkpoint-*/sealed")):
+            raise KeyboardInterrupt
+        return original(self, *arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, name, kill)
+        with pytest.raises(KeyboardInterrupt):
+            masked_run_glue.main()
+    assert not (killed / "all_results.json").exists()
+    masked_run_glue.main()
+    weights = [(folder / "model.safetensors").read_bytes() for folder in (tmp_path / "whole", killed)]
+    assert weights[0] == weights[1]
