@@ -28,6 +28,8 @@ def main() -> None:
     datasets.disable_progress_bars()
     with exit_on_input_error():
         config.check()
+        if config.do_predict:
+            raise InputError("--do_predict is for GLUE's test sets: a run on SQuAD leaves predictions.json by itself")
         if data.use_mask_pt:
             score(base, data)
         else:

@@ -29,16 +29,21 @@ def encoder(architecture: str, seed: int = 0):
 def save_encoder(folder: Path, architecture: str) -> Path:
     """The model and a tokenizer of whole words, as from_pretrained wants them."""
     encoder(architecture).save_pretrained(folder)
+    save_tokenizer(folder, token_types=architecture == "bert")
+    return folder
+
+
+def save_tokenizer(folder: Path, token_types: bool) -> None:
+    """A tokenizer of whole words, with RoBERTa's special tokens."""
     words = ["<s>", "<pad>", "</s>", "<unk>", *WORDS[5:]]  # padding is number 1 in RoBERTa
     backend = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, "<unk>"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
     backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    inputs = ["input_ids", "attention_mask"] + ["token_type_ids"] * (architecture == "bert")
+    inputs = ["input_ids", "attention_mask"] + ["token_type_ids"] * token_types
     names = {"bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>", "sep_token": "</s>", "pad_token": "<pad>"}
     PreTrainedTokenizerFast(
         tokenizer_object=backend, unk_token="<unk>", model_input_names=inputs, model_max_length=64, **names
     ).save_pretrained(folder)
-    return folder
 
 
 def emptied(model, seed: int, density: float = 0.5) -> dict[str, torch.Tensor]:

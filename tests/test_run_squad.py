@@ -185,6 +185,7 @@ def test_fine_tuned_model_is_transformers_own(tiny_bert, folder, command, tmp_pa
         (("--train_file", "twice.json"), "1 ids stand more than once, the first is 'q0.0'"),
         (("--train_file", "empty.json"), "empty or missing context"),
         (("--train_file", "unanswered.json"), "no question has an answer"),
+        (("--do_predict",), "a run on SQuAD leaves predictions.json by itself"),
         (("--train_file", "nowhere.json"), r"nowhere\.json: no such file"),
         (("--data_dir", "nowhere"), "--data_dir nowhere: no such folder"),
         (("--data_dir", "."), r"train-v1\.1\.json: no such file"),
