@@ -20,6 +20,7 @@ from emmental.backbones import load_backbone
 from emmental.heads import SequenceClassifier, label_word_ids
 from emmental.layers import init_scores, swap_in
 from emmental.tasks import glue
+from emmental.tasks.source import Source
 from masked_run_glue import as_problem
 
 
@@ -68,17 +69,17 @@ def main(data_dir: str, steps: str = "200") -> None:
 
 def build(config: SMPConfig, data_dir: str):
     """What masked_run_glue.py would train."""
-    task, source = glue.TASKS["sst2"], glue.Source(data_dir)
+    task, source = glue.TASKS["sst2"], Source(data_dir)
     backbone = load_backbone("minilm")
     problem = as_problem(
         task, glue.load_train(task, source), glue.load_validation(task, source), backbone.tokenizer, max_length=128
     )
-    schedule = training.plan_schedule(config, len(problem.train), problem.pruning_length)
+    schedule = training.plan_schedule(config, len(problem.train), problem.lengths)
     words = label_word_ids(backbone.tokenizer, list(problem.label_words.values()))
     info = training.mask_info(config, backbone, problem)
     init_scores(swap_in(backbone.model), "magnitude", 0.5)
     head = SequenceClassifier(backbone.model, words)
-    return training.build_trainer(config, backbone, problem, schedule, head, info)
+    return training.build_trainer(config, backbone, problem, schedule, head, info, teacher=None)
 
 
 if __name__ == "__main__":
