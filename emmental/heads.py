@@ -57,7 +57,7 @@ class SequenceClassifier(LabelWordModel):
         """input_ids, attention_mask, token_type_ids: int64 [batch, length]; labels: int64 or, for one word, float
         [batch]. Returns a dict with ``logits`` [batch, words] and, where labels are given, the scalar ``loss``."""
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
-        outputs = {"logits": self.token_logits(slice(1), **inputs).squeeze(1)}
+        outputs = {"logits": self.token_logits(slice(1), **inputs)[:, 0]}
         if labels is not None:
             outputs = {"loss": task_loss(outputs["logits"], labels)} | outputs
         return outputs

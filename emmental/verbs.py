@@ -71,6 +71,7 @@ def predict(arguments) -> None:
 def answer(arguments) -> None:
     if not (arguments.question and arguments.context) or arguments.texts or arguments.tsv:
         raise InputError("--question and --context go together, and without texts")
+    datasets.disable_progress_bars()
     pruned = open_pruned(arguments)
     if not isinstance(pruned, PrunedSpans):
         raise InputError(f"{arguments.mask} is a mask for {pruned.info.task}: give texts, not --question and --context")
