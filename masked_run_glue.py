@@ -12,11 +12,12 @@ from pathlib import Path
 import datasets
 from transformers import AutoModelForSequenceClassification, HfArgumentParser
 
-from emmental import checkpoints, evaluation, methods, schedule, submission
+from emmental import checkpoints, evaluation, schedule, submission
 from emmental.arguments import BackboneArguments, SentenceDataArguments, SMPConfig, parse_label_map
 from emmental.errors import InputError, exit_on_input_error
 from emmental.heads import SequenceClassifier
 from emmental.problem import Problem
+from emmental.run import run
 from emmental.tasks import glue, glue_predictions
 from emmental.tasks.source import Source
 
@@ -48,7 +49,7 @@ def train(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfi
     source.check()
     with config.main_process_first(desc="downloads"):
         examples, validation = glue.load_train(task, source), glue.load_validation(task, source)
-    methods.run(config, base, lambda tokenizer: as_problem(task, examples, validation, tokenizer, data.max_seq_length))
+    run(config, base, lambda tokenizer: as_problem(task, examples, validation, tokenizer, data.max_seq_length))
 
 
 def score(base: BackboneArguments, data: SentenceDataArguments) -> None:

@@ -109,8 +109,7 @@ class MaskedBackbone:
         self._decoder = self.backbone.model.get_output_embeddings()
         self._layers = swap_in(self.backbone.model)
         for layer in self._layers.values():
-            del layer.mask_scores  # nothing is trained here: no memory for scores
-            layer.register_parameter("mask_scores", None)
+            layer.drop_scores()  # nothing is trained here
         self._tasks: dict[str, tuple[dict[str, np.ndarray], masks.MaskInfo]] = {}
 
     def add(self, name: str, mask: masks.Mask | str | Path, force: bool = False) -> None:
