@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from emmental import schedule
 from emmental.errors import InputError
+from emmental.tables import markdown
 
 LEARNING_RATE = 2e-2  # of the scores, falling linearly to 0
 LAMBDA = 400.0  # of the regulariser at its end
@@ -170,8 +171,7 @@ def overview() -> str:
         cells = [task, f"{recipe.epochs}{passes}", f"{recipe.batch}", f"{recipe.steps:,}{steps}"]
         cells += [" / ".join(f"{length:,}" for length in lengths), " / ".join(f"{value:g}" for value in p)]
         rows.append([*cells, recipe.evaluated, recipe.metric])
-    rows.insert(1, ["---"] * len(rows[0]))
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown(rows)
 
 
 if __name__ == "__main__":
