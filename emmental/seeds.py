@@ -1,6 +1,7 @@
 """Several runs one after another, and the mean of what runs of several seeds measured. Knows of runs only their output
 folders."""
 
+import difflib
 import json
 import shlex
 import signal
@@ -45,9 +46,9 @@ def check_command(folder: Path, words: list[str]) -> None:
         return
     before = shlex.split(json.loads((folder / RESULTS).read_text())["command"])[2:]
     if before != words:
-        other = [word for word in [*before, *words] if (word in before) != (word in words)]
+        other = ", ".join(word for word in difflib.ndiff(before, words) if word[0] in "-+")
         raise InputError(
-            f"{folder} holds a run of another command (what differs: {shlex.join(other)}): set another OUTPUT_DIR, or "
+            f"{folder} holds a run of another command (- it, + this one: {other}): set another OUTPUT_DIR, or "
             f"remove that folder"
         )
 
