@@ -36,7 +36,7 @@ def read(words: list[str]) -> Namespace:
     for name, default in DEFAULTS.items():
         parser.add_argument(f"--{name}", f"--{name.replace('_', '-')}", type=type(default), default=default, dest=name)
     switch = {"nargs": "?", "const": True, "default": False, "type": lambda word: word.lower() in ("true", "1", "yes")}
-    for name in ("magnitude_topk_threshold", "version_2_with_negative"):
+    for name in ("magnitude_topk_threshold", "global_topk", "version_2_with_negative"):
         parser.add_argument(f"--{name}", f"--{name.replace('_', '-')}", dest=name, **switch)
     return parser.parse_known_args(words)[0]
 
@@ -66,13 +66,13 @@ def show(name: str, task: str, settings: Namespace, processes: int, seeds: list[
 def pruning_rows(task: str, settings: Namespace, total: int) -> dict[str, str]:
     """What only a pruning run has."""
     density = settings.final_threshold
-    soft = f"SMP-S (soft), p = {settings.magnitude_topk_threshold_p:g}"
+    allocation = recipes.allocation(settings.magnitude_topk_threshold, settings.global_topk)
     lengths = recipes.RECIPES[task].lengths
     length = settings.warmup_threshold_step or schedule.pruning_length(max(total, 2), density, lengths)
     ramp = schedule.ramp_length(total, density, lengths)
     return {
         "density": f"{settings.initial_threshold:g} -> {density:g}, {settings.density_schedule}",
-        "allocation": soft if settings.magnitude_topk_threshold else "SMP-L (local)",
+        "allocation": recipes.allocation_title(allocation, settings.magnitude_topk_threshold_p),
         "pruning": f"N = {length:,} steps ({100 * length / total:.0f} %)",
         "regulariser": f"lambda {settings.final_lambda:g}, rising over {ramp:,} steps",
         "scores": f"{settings.mask_init} init, scale {settings.mask_scale:g}, "
@@ -116,7 +116,7 @@ def published(task: str, settings: Namespace) -> dict[str, float]:
         return {}
     if settings.pruning_method == "finetune":
         return figures.published(task, 1.0, figures.FINETUNED, kd, backbone)
-    allocation = "soft" if settings.magnitude_topk_threshold else "local"
+    allocation = recipes.allocation(settings.magnitude_topk_threshold, settings.global_topk)
     return figures.published(task, settings.final_threshold, allocation, kd, backbone)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from transformers import ProgressCallback
 
-from emmental import figures
+from emmental import figures, recipes
 from emmental.checkpoints import MASK
 from emmental.files import replacing
 from emmental.layers import layer_number, matrix_type, short_type
@@ -40,7 +40,6 @@ def file_size(path: Path) -> str:
 
 def plan(config, backbone, problem, schedule, layers, teacher, checkpoint) -> str:
     """The table that is shown before training; see training.prune for what goes in."""
-    soft = config.allocation == "soft"
     weights = sum(layer.weight.numel() for layer in layers.values())
     rows = {
         "backbone": f"{backbone.name} ({type(backbone.model).__name__})"
@@ -59,7 +58,7 @@ def plan(config, backbone, problem, schedule, layers, teacher, checkpoint) -> st
         **({"teacher": _teacher_row(config, problem, teacher)} if teacher else {}),
         **_place_rows(config, checkpoint),
     }
-    allocation = f"SMP-S (soft, p = {config.magnitude_topk_threshold_p:g})" if soft else "SMP-L (local)"
+    allocation = recipes.allocation_title(config.allocation, config.magnitude_topk_threshold_p)
     return table(f"{problem.task} with {allocation}", rows)
 
 

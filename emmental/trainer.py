@@ -7,9 +7,10 @@ Builds on public hooks and callbacks only; knows no task.
 import torch
 from transformers import TrainerCallback
 
-from emmental import allocation, layers
+from emmental import allocation, layers, ranking
 from emmental.errors import InputError
 from emmental.losses import add_regulariser
+from emmental.masking import kept_weights
 from emmental.schedule import Schedule
 from emmental.task_trainer import TaskTrainer
 
@@ -31,6 +32,12 @@ class SMPTrainer(TaskTrainer):
         if density is None:
             density = self.schedule.density(self.state.global_step)
         scores = {name: layer.mask_scores for name, layer in self.masked_layers.items()}
+        if self.args.allocation == "global":
+            kept = kept_weights(density, sum(matrix.numel() for matrix in scores.values()))
+            masks = ranking.select_together([*scores.values()], kept)
+            for layer, mask in zip(self.masked_layers.values(), masks, strict=True):
+                layer.mask = mask
+            return
         if self.args.allocation == "soft":
             p = self.args.magnitude_topk_threshold_p
             densities = allocation.soft(scores, density, p, layers.matrix_type)
