@@ -43,6 +43,7 @@ DENSITIES = (0.9, 0.3, 0.03)
 GOALS = {
     "step_over_dense": ("our step / dense step, MNLI, batch 32", "<= 1.10"),
     "selection_share": ("selection and allocation, share of a step", "<= 0.04"),
+    "global_over_local": ("selection from one ranking / of each matrix by itself", "<= 3"),
     "throughput_over_reference": ("examples/s over the reference's kind, MNLI, batch 32", ">= 4.5"),
     "throughput_over_reference_kd": ("the same with a teacher, ours cached", ">= 5.5"),
     "throughput_over_reference_squad": ("the same, SQuAD, batch 8", ">= 3"),
@@ -79,8 +80,8 @@ def take_turns(run: OurRun, **rivals: tuple[Callable[[Batch], None], int]) -> di
     return {name: some[1:] if len(some) == steps else some for name, some in timer.seconds.items()}
 
 
-def selections(run: OurRun) -> dict[float, list[float]]:
-    """Seconds that allocation and selection take after every step of the run, at each of the densities."""
+def selections(run: OurRun) -> dict[tuple[str, float], list[float]]:
+    """Seconds that allocation and selection take after every step of the run, by allocation and density."""
     timer = Selections(run)
     run.add_callback(timer)
     run.train()
@@ -88,16 +89,18 @@ def selections(run: OurRun) -> dict[float, list[float]]:
 
 
 class Selections(TrainerCallback):
-    """Selects again after every step, at all densities, and puts back the step's masks."""
+    """Selects again after every step, by all allocations, at all densities, and puts back the step's masks."""
 
     def __init__(self, run: OurRun):
         self.run, self.seconds = run, defaultdict(list)
 
     def on_step_end(self, args, state, control, **kwargs):
         for density in DENSITIES:
-            started = time.perf_counter()
-            self.run.select_masks(density)
-            self.seconds[density].append(time.perf_counter() - started)
+            for allocation in ("local", "global", "soft"):
+                args.magnitude_topk_threshold, args.global_topk = allocation == "soft", allocation == "global"
+                started = time.perf_counter()
+                self.run.select_masks(density)
+                self.seconds[allocation, density].append(time.perf_counter() - started)
         self.run.select_masks()
 
 
@@ -146,17 +149,19 @@ class Benchmark:
     def selection(self) -> None:
         """The share of allocation and selection in a step: the highest of the medians over densities and starts.
 
-        Scores that start at zero tie in the first steps; the others start as magnitudes.
+        Scores that start at zero tie in the first steps; the others start as magnitudes. Beside it the time of global
+        selection over that of local: the highest of the medians, too.
         """
-        shares = {}
+        shares, over_local = {}, {}
         for start, init, steps in (("from zero", 0.0, 20), ("from magnitudes", 0.5, 5)):
-            for density, seconds in selections(
-                OurRun(SHORT, batches(SHORT, 1) * steps, self.folder, init=init)
-            ).items():
-                shares[f"{density:g}, scores {start}"] = [some / self.step for some in seconds]
-        medians = {name: statistics.median(some) for name, some in shares.items()}
-        self.put("selection_share", max(medians.values()), [share for some in shares.values() for share in some])
-        self.figures["selection_shares"] = medians
+            seconds = selections(OurRun(SHORT, batches(SHORT, 1) * steps, self.folder, init=init))
+            for density in DENSITIES:
+                case = f"{density:g}, scores {start}"
+                shares[case] = [some / self.step for some in seconds["soft", density]]
+                over_local[case] = ratios(seconds["global", density], seconds["local", density])
+        self.put_worst("selection_share", shares)
+        self.put_worst("global_over_local", over_local)
+        self.figures["selection_shares"] = {case: statistics.median(some) for case, some in shares.items()}
 
     def squad(self) -> None:
         """Ours against the reference on long texts."""
@@ -185,6 +190,10 @@ class Benchmark:
     def put(self, name: str, value: float, turns: list[float]) -> None:
         """Keep a figure and its spread."""
         self.figures |= {name: value, f"{name}_spread": [min(turns), max(turns)]}
+
+    def put_worst(self, name: str, cases: dict[str, list[float]]) -> None:
+        """Keep the highest of the cases' medians, and the spread of all."""
+        self.put(name, max(map(statistics.median, cases.values())), [turn for some in cases.values() for turn in some])
 
 
 def ratios(ours: list[float], others: list[float]) -> list[float]:

@@ -1,4 +1,5 @@
-"""One density for the whole encoder to one density per matrix: local (SMP-L) or soft (SMP-S).
+"""One density for the whole encoder to one density per matrix: local (SMP-L) or soft (SMP-S). The third allocation,
+global, gives no matrix a density of its own: see ranking.py.
 
 Works on named score matrices; which names belong to one matrix type is the caller's word.
 """

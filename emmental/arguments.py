@@ -92,6 +92,7 @@ class SMPConfig(TrainingArguments):
         False,
     )
     magnitude_topk_threshold_p: float = _help("Temperature p of the soft allocation, above 0.", 1.0)
+    global_topk: bool = _help("Global allocation: one ranking of all scores, whichever matrix they are in.", False)
     mask_init: Literal["constant", "uniform", "kaiming", "magnitude"] = _help(
         "Where scores start: all at mask_scale, uniform within it, He's uniform, or mask_scale * |W| / std(W).",
         "constant",
@@ -153,8 +154,8 @@ class SMPConfig(TrainingArguments):
 
     @property
     def allocation(self) -> str:
-        """``soft`` (SMP-S) or ``local`` (SMP-L)."""
-        return "soft" if self.magnitude_topk_threshold else "local"
+        """``soft`` (SMP-S), ``global`` or ``local`` (SMP-L)."""
+        return recipes.allocation(self.magnitude_topk_threshold, self.global_topk)
 
     def set_default_intervals(self, total_steps: int, steps_per_epoch: int) -> None:
         """Evaluation and checkpoint interval where none was asked for."""
@@ -171,6 +172,7 @@ class SMPConfig(TrainingArguments):
             raise InputError(f"--final_lambda {self.final_lambda}: the regulariser's weight is 0 or more")
         if not self.magnitude_topk_threshold_p > 0:
             raise InputError(f"--magnitude_topk_threshold_p {self.magnitude_topk_threshold_p}: p is above 0")
+        recipes.allocation(self.magnitude_topk_threshold, self.global_topk)
         self.check_method()
         if self.n_gpu > 1:
             raise InputError(

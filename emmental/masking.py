@@ -52,12 +52,12 @@ def _select_on_host(values: np.ndarray, kept: int) -> torch.Tensor:
     mask = values >= threshold
     surplus = np.count_nonzero(mask) - kept
     if surplus:
-        cut = _start_of_last(values == threshold, surplus)
+        cut = start_of_last(values == threshold, surplus)
         mask[cut:] = values[cut:] > threshold
     return torch.from_numpy(mask)
 
 
-def _start_of_last(tied: np.ndarray, count: int) -> int:
+def start_of_last(tied: np.ndarray, count: int) -> int:
     """The index from which a bool vector holds its last ``count`` ones, by bisection."""
     start, end = 0, tied.size
     while end - start > 1:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import torch
 
-from emmental import allocation, gates, layers, masking
+from emmental import allocation, gates, layers, masking, ranking
 from emmental.arguments import SMPConfig
 from emmental.layers import MaskedLinear
 
@@ -37,6 +37,20 @@ class TopK:
     def ranked(self, layer: MaskedLinear) -> torch.Tensor:
         """What decides which weights of a matrix remain."""
         return layer.mask_scores
+
+
+class TopKOfAll(TopK):
+    """The highest scores of all matrices together (global allocation)."""
+
+    def __init__(self):
+        super().__init__(allocate=None)
+
+    def select(self, layers: Layers, density: float, step: int) -> None:
+        """Set the masks so that this share of all weights remains."""
+        ranked = [self.ranked(layer) for layer in layers.values()]
+        kept = masking.kept_weights(density, sum(matrix.numel() for matrix in ranked))
+        for layer, mask in zip(layers.values(), ranking.select_together(ranked, kept), strict=True):
+            layer.mask = mask
 
 
 class Magnitude(TopK):
@@ -97,6 +111,8 @@ def method_of(config: SMPConfig) -> TopK | SigmoidThreshold | HardConcrete:
         return HardConcrete(config.seed)
     if config.pruning_method == "magnitude":
         return Magnitude(allocation.local)
+    if config.allocation == "global":
+        return TopKOfAll()
     if config.allocation == "soft":
         p = config.magnitude_topk_threshold_p
         return TopK(lambda scores, density: allocation.soft(scores, density, p, layers.matrix_type))

@@ -37,7 +37,7 @@ def read(words: list[str]) -> Namespace:
     for name, default in DEFAULTS.items():
         parser.add_argument(f"--{name}", f"--{name.replace('_', '-')}", type=type(default), default=default, dest=name)
     switch = {"nargs": "?", "const": True, "default": False, "type": lambda word: word.lower() in ("true", "1", "yes")}
-    for name in ("magnitude_topk_threshold", "version_2_with_negative"):
+    for name in ("magnitude_topk_threshold", "global_topk", "version_2_with_negative"):
         parser.add_argument(f"--{name}", f"--{name.replace('_', '-')}", dest=name, **switch)
     return parser.parse_known_args(words)[0]
 
@@ -67,34 +67,28 @@ def show(name: str, task: str, settings: Namespace, processes: int, seeds: list[
 def pruning_rows(task: str, settings: Namespace, total: int) -> dict[str, str]:
     """What only a pruning run has."""
     density = settings.final_threshold
-    soft = f"SMP-S (soft), p = {settings.magnitude_topk_threshold_p:g}"
+    allocation = recipes.allocation(settings.magnitude_topk_threshold, settings.global_topk)
     method = method_of(settings)
     lengths = recipes.RECIPES[task].lengths
     length = settings.warmup_threshold_step or schedule.pruning_length(max(total, 2), density, lengths)
     ramp = schedule.ramp_length(total, density, lengths)
-    rising = {"soft_movement": f"rising over {length:,} steps", "l0": "constant"}
     falling = f"{settings.initial_threshold:g} -> {density:g}, {settings.density_schedule}"
-    scheduled = {
-        "density": f"set by lambda{f', threshold {falling}' if method == 'soft_movement' else ''}"
-        if method in recipes.BY_PENALTY
-        else falling
-    }
-    trained = {"weights": "encoder and head are trained, too", "learning rate": weight_rate(settings)}
-    return (
-        {"method": method}
-        | scheduled
-        | ({} if method == "smp" else trained)
-        | {
-            "allocation": soft if settings.magnitude_topk_threshold else "SMP-L (local)",
-            "pruning": f"N = {length:,} steps ({100 * length / total:.0f} %)",
-            "regulariser": f"lambda {settings.final_lambda:g}, " + rising.get(method, f"rising over {ramp:,} steps"),
-            "scores": f"{settings.mask_init} init, scale {settings.mask_scale:g}, "
+    by_penalty = {"soft_movement": f"set by lambda, with a threshold {falling}", "l0": "set by lambda"}
+    rising = {"soft_movement": f"rising over {length:,} steps", "l0": "constant"}
+    rows = {"method": method, "density": by_penalty.get(method, falling)}
+    if method == "smp":
+        rows["allocation"] = recipes.allocation_title(allocation, settings.magnitude_topk_threshold_p)
+    else:
+        rows |= {"weights": "encoder and head are trained, too", "learning rate": weight_rate(settings)}
+        rows["allocation"] = allocation
+    rows["pruning"] = f"N = {length:,} steps ({100 * length / total:.0f} %)"
+    if method != "magnitude":
+        rows["regulariser"] = f"lambda {settings.final_lambda:g}, " + rising.get(method, f"rising over {ramp:,} steps")
+        rows["scores"] = (
+            f"{settings.mask_init} init, scale {settings.mask_scale:g}, "
             f"learning rate {settings.mask_scores_learning_rate:g}"
-            if method != "magnitude"
-            else "none: the largest weights remain",
-            "teacher": settings.teacher_model_name_or_path or "none",
-        }
-    )
+        )
+    return rows | {"teacher": settings.teacher_model_name_or_path or "none"}
 
 
 def finetuning_rows(settings: Namespace) -> dict[str, str]:
@@ -139,7 +133,7 @@ def published(task: str, settings: Namespace) -> dict[str, float]:
         return {}
     if settings.pruning_method == "finetune":
         return figures.published(task, 1.0, figures.FINETUNED, kd, backbone)
-    allocation = "soft" if settings.magnitude_topk_threshold else "local"
+    allocation = recipes.allocation(settings.magnitude_topk_threshold, settings.global_topk)
     ranked = figures.ranked_by(method_of(settings), allocation)
     return figures.published(task, settings.final_threshold, ranked, kd, backbone)
 

@@ -120,6 +120,22 @@ def method_name(pruning_method: str, frozen: bool) -> str:
     return "smp" if frozen and pruning_method != "finetune" else names.get(pruning_method, pruning_method)
 
 
+def allocation(soft: bool, everywhere: bool) -> str:
+    """The allocation that --magnitude_topk_threshold and --global_topk ask for. Raises InputError for both."""
+    if soft and everywhere:
+        raise InputError(
+            "--global_topk and --magnitude_topk_threshold (tag _mag) are two allocations: one ranking of all scores, "
+            "or a budget shared among the layers; give one of them"
+        )
+    return "soft" if soft else "global" if everywhere else "local"
+
+
+def allocation_title(name: str, p: float) -> str:
+    """An allocation for a reader."""
+    titles = {"soft": f"SMP-S (soft), p = {p:g}", "global": "SMP with one ranking (global)", "local": "SMP-L (local)"}
+    return titles[name]
+
+
 GRAMMAR = "<task>_<density>[_roberta][_kd][_mag], e.g. mnli_0.03_mag"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from transformers import ProgressCallback
 
-from emmental import figures
+from emmental import figures, recipes
 from emmental.checkpoints import MASK
 from emmental.files import replacing
 from emmental.layers import layer_number, matrix_type, short_type
@@ -71,9 +71,7 @@ def method_name(config) -> str:
     if not config.freeze_bert:
         names = {"topK": "MvP", "sigmoied_threshold": "SMvP", "magnitude": "MaP", "l0": "L0"}
         return f"{names[config.pruning_method]} ({config.allocation})"
-    if config.allocation == "soft":
-        return f"SMP-S (soft, p = {config.magnitude_topk_threshold_p:g})"
-    return "SMP-L (local)"
+    return recipes.allocation_title(config.allocation, config.magnitude_topk_threshold_p)
 
 
 def _density_row(config, schedule) -> str:
