@@ -28,6 +28,7 @@ def workplace(tmp_path_factory, tiny_bert, reviews):
         "run.sh",
         "run_squad.sh",
         "run_teacher.sh",
+        "compare.sh",
         "eval.sh",
         "masked_run_glue.py",
         "masked_run_squad.py",
@@ -51,8 +52,8 @@ def workplace(tmp_path_factory, tiny_bert, reviews):
 
 def offline(command: str, tiny_bert) -> str:
     """The command with the tiny backbone and a few steps: everything else as it stands."""
+    command = command.replace('SEEDS="1 2 3"', "SEEDS=7")
     if "bash run.sh" in command:
-        command = command.replace('SEEDS="1 2 3"', "SEEDS=7")
         command = command.replace("bash run.sh", f"MODEL={tiny_bert} DATA_DIR=glue bash run.sh") + " --max_steps 5"
     return re.sub(r"MODEL=minilm(.*)--max_steps \d+", rf"MODEL={tiny_bert}\1--max_steps 5", command)
 
