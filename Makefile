@@ -8,7 +8,7 @@ demo: .venv/run
 	bash run.sh reviews_0.10_mag
 
 test: .venv/dev
-	python -m pytest
+	OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadfile
 
 lint: .venv/dev
 	ruff check
