@@ -49,7 +49,11 @@ def plan(config, backbone, problem, schedule, layers, teacher, checkpoint) -> st
         "masked": f"{len(layers)} matrices, {weights:,} weights; "
         + ("everything is frozen" if config.freeze_bert else "encoder and head are trained, the embeddings are frozen"),
         "density": _density_row(config, schedule),
-        "label words": ", ".join(f"{label}={word}" for label, word in problem.label_words.items()),
+        **(
+            {"label words": ", ".join(f"{label}={word}" for label, word in problem.label_words.items())}
+            if config.freeze_bert
+            else {"labels": ", ".join(problem.label_words)}
+        ),
         **_data_rows(problem),
         "steps": f"T = {schedule.total_steps:,} of {_examples_per_step(config)} examples, N = "
         f"{schedule.pruning_steps:,} of them prune ({100 * schedule.pruning_steps / schedule.total_steps:.0f} %)",

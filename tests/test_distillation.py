@@ -148,6 +148,29 @@ def test_stored_logits_give_the_losses_of_a_live_teacher(tiny_bert, tmp_path, mo
         assert stored["loss"] == pytest.approx(whole, rel=1e-4)
 
 
+@pytest.mark.parametrize("method", ["topK", "magnitude"])
+def test_methods_that_train_weights_distil_as_well(teacher, tiny_bert, films, tmp_path, monkeypatch, method):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    flags = ("--task_name", "sst2", *data_flags(films), "--model_name_or_path", tiny_bert, *LOOP, "--final_lambda", "0")
+    taught = ("--teacher_model_name_or_path", teacher[0], "--freeze_bert", "False", "--pruning_method", method)
+    words = ("masked_run_glue.py", *flags, *taught, "--output_dir", tmp_path / "out", "--disable_tqdm", "True")
+    monkeypatch.setattr("sys.argv", [*map(str, words)])
+    logged, original = [], SMPTrainer.log
+
+    def log(self, logs, *more):
+        original(self, logs, *more)
+        logged.append(logs)
+
+    monkeypatch.setattr(SMPTrainer, "log", log)
+    masked_run_glue.main()
+    steps = [entry for entry in logged if "loss" in entry]
+    assert len(steps) == 6
+    for entry in steps:
+        whole = 0.5 * entry["distillation"] + 0.5 * entry["task_loss"]
+        assert entry["loss"] == pytest.approx(whole, rel=1e-4)
+    assert steps[0]["distillation"] > 0
+
+
 def test_squad_distils_from_its_own_fine_tuned_model(tiny_bert, command, tmp_path):
     write_questions(tmp_path / "train.json", 80)
     write_questions(tmp_path / "dev.json", 12, seed=1)

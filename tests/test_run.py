@@ -15,6 +15,7 @@ from emmental import masks
 from emmental.backbones import load_backbone
 from emmental.heads import SequenceClassifier, label_word_ids
 from emmental.layers import swap_in
+from tests.encoders import save_encoder
 from tests.tiny import data_flags, save_tiny_bert, short_run, tiny_config
 
 
@@ -181,6 +182,18 @@ def test_published_figures_stand_beside_the_measured_ones(monkeypatch, capsys, t
         monkeypatch.chdir(tmp_path)
         masked_run_glue.main()
         assert re.search(rf"accuracy +\d\.\d{{4}}  \(published: {figure}\)  \(best of .*\n", capsys.readouterr().out)
+
+
+def test_roberta_from_the_launcher(command, reviews, tmp_path):
+    """Another folder than BERT's, a density that falls linearly, no token types."""
+    roberta = save_encoder(tmp_path / "tiny-roberta", "roberta")
+    flags = (*data_flags(reviews), "--max_steps", "4", "--max_seq_length", "32")
+    run = command("bash", "run.sh", "sst2_0.50_roberta", *flags, MODEL=str(roberta), BATCH_SIZE="8", REPORT_TO="none")
+    assert run.returncode == 0, run.stderr
+    assert re.search(r"density +1 -> 0.5, falling linearly", run.stdout)
+    assert "RobertaForMaskedLM" in run.stdout
+    results = json.loads((tmp_path / "models" / "sst2_0.50_roberta" / "all_results.json").read_text())
+    assert results["density"] == pytest.approx(0.5, abs=0.01)
 
 
 def test_help_shows_all_flags(command):

@@ -219,3 +219,15 @@ def test_bad_input(monkeypatch, capsys, tmp_path, tiny_bert, folder, flags, mess
     assert re.search(message, printed), printed
     assert printed.count("error:") == 1
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_baseline_prunes_spans_and_is_scored(tiny_bert, folder, command, emmental, tmp_path):
+    variables = {"METHOD": "magnitude", "MODEL": str(tiny_bert), "DATA_DIR": str(folder), "OUTPUT_DIR": "out"}
+    variables |= {"MAX_LENGTH": "20", "DOC_STRIDE": "4", "BATCH_SIZE": "8", "REPORT_TO": "none", "WEIGHT_LR": "1e-2"}
+    run = command("bash", "run_squad.sh", "squad_0.50", "--max_steps", "4", "--n_best_size", "3", **variables)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[0] == "squad with MaP (local)"
+    results = json.loads((tmp_path / "out" / "all_results.json").read_text())
+    assert results["density"] == pytest.approx(0.5, abs=12 / 4096)
+    shown = emmental("eval", tmp_path / "out", "--data_dir", folder, "--max_seq_length", 20, "--doc_stride", 4)
+    assert re.search(rf"f1 +{results['eval_f1']:.2f}\n", shown) or results["eval_f1"] <= 1
