@@ -215,28 +215,10 @@ def conclude(trainer: SMPTrainer, student: Student, problem: Problem, seconds: f
     config, info, output_dir = trainer.args, student.info, Path(trainer.args.output_dir)
     metric = f"eval_{problem.metrics[0]}"
     history = trainer.state.log_history.copy()
-    evaluations = checkpoints.final_evaluations(history, metric, trainer.schedule)
     best = checkpoints.best_evaluation(history, metric, trainer.schedule)
     student.restore(output_dir / checkpoints.BEST)
-    measured = problem.measure(trainer)
     results = {
-        "task": problem.task,
-        "model": info.base_model,
-        "method": info.method,
-        "allocation": info.allocation,
-        "density": density(trainer.masked_layers),
-        "final_threshold": config.final_threshold,
-        "final_lambda": config.final_lambda,
-        **{name: value for name, value in measured.items() if name.startswith("eval_")},
-        "best_step": best["step"],
-        f"last_{metric}": evaluations[-1][metric],
-        "evaluations_at_final_density": len(evaluations),
-        **problem.majority(),
-        **({"teacher": config.teacher_model_name_or_path} if trainer.teacher else {}),
-        "trained_parameters": sum(weight.numel() for weight in trainer.model.parameters() if weight.requires_grad),
-        "pruning_steps": trainer.schedule.pruning_steps,
-        "global_step": trainer.state.global_step,
-        "seed": config.seed,
+        **outcome(trainer, problem, info),
         "seconds": seconds,
         **provenance.of_this_run(),
     }
@@ -258,3 +240,31 @@ def conclude(trainer: SMPTrainer, student: Student, problem: Problem, seconds: f
         published = figures.published(problem.task, info.density, ranked, kd, info.base_model)
         print(report.results(results, problem.metrics, mask, output_dir, published), flush=True)
     return results
+
+
+def outcome(trainer: SMPTrainer, problem: Problem, info: masks.MaskInfo) -> dict:
+    """What came of the run, measured with the state that is kept: the part of all_results.json that a repetition gives
+    again."""
+    config, metric = trainer.args, f"eval_{problem.metrics[0]}"
+    evaluations = checkpoints.final_evaluations(trainer.state.log_history, metric, trainer.schedule)
+    best = checkpoints.best_evaluation(evaluations, metric, trainer.schedule)
+    measured = problem.measure(trainer)
+    return {
+        "task": problem.task,
+        "model": info.base_model,
+        "method": info.method,
+        "allocation": info.allocation,
+        "density": density(trainer.masked_layers),
+        "final_threshold": config.final_threshold,
+        "final_lambda": config.final_lambda,
+        **{name: value for name, value in measured.items() if name.startswith("eval_")},
+        "best_step": best["step"],
+        f"last_{metric}": evaluations[-1][metric],
+        "evaluations_at_final_density": len(evaluations),
+        **problem.majority(),
+        **({"teacher": config.teacher_model_name_or_path} if trainer.teacher else {}),
+        "trained_parameters": sum(weight.numel() for weight in trainer.model.parameters() if weight.requires_grad),
+        "pruning_steps": trainer.schedule.pruning_steps,
+        "global_step": trainer.state.global_step,
+        "seed": config.seed,
+    }
