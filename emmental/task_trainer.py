@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 from transformers import Trainer
 
 from emmental.batches import lengths
+from emmental.memory import keep_freed_memory
 from emmental.order import OrderByEpoch, SimilarLengths
 from emmental.processes import last_batches
 from emmental.teacher_logits import TeacherLogits
@@ -23,6 +24,7 @@ class TaskTrainer(Trainer):
     """
 
     def __init__(self, model, args, teacher: TeacherLogits | None = None, more_eval_datasets=None, **kwargs):
+        keep_freed_memory()
         super().__init__(model, args, **kwargs)
         self.teacher = teacher
         self.more_eval_datasets = more_eval_datasets or {}

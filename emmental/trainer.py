@@ -13,6 +13,7 @@ from emmental.losses import add_regulariser
 from emmental.masking import kept_weights
 from emmental.schedule import Schedule
 from emmental.task_trainer import TaskTrainer
+from emmental.threads import each
 
 
 class SMPTrainer(TaskTrainer):
@@ -43,8 +44,7 @@ class SMPTrainer(TaskTrainer):
             densities = allocation.soft(scores, density, p, layers.matrix_type)
         else:
             densities = allocation.local(scores, density)
-        for name, layer in self.masked_layers.items():
-            layer.select(densities[name])
+        each(lambda name: self.masked_layers[name].select(densities[name]), densities)
 
     def create_optimizer(self, model=None):
         """The configured optimiser (fused AdamW) over the mask scores alone, without weight decay."""
