@@ -12,11 +12,13 @@ from pathlib import Path
 import datasets
 from transformers import AutoModelForSequenceClassification, HfArgumentParser
 
-from emmental import checkpoints, evaluation, methods, schedule, submission
+from emmental import checkpoints, evaluation, schedule, submission
 from emmental.arguments import BackboneArguments, SentenceDataArguments, SMPConfig, parse_label_map
+from emmental.batches import shortest_first
 from emmental.errors import InputError, exit_on_input_error
 from emmental.heads import SequenceClassifier
 from emmental.problem import Problem
+from emmental.run import run
 from emmental.tasks import glue, glue_predictions
 from emmental.tasks.source import Source
 
@@ -48,7 +50,7 @@ def train(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfi
     source.check()
     with config.main_process_first(desc="downloads"):
         examples, validation = glue.load_train(task, source), glue.load_validation(task, source)
-    methods.run(config, base, lambda tokenizer: as_problem(task, examples, validation, tokenizer, data.max_seq_length))
+    run(config, base, lambda tokenizer: as_problem(task, examples, validation, tokenizer, data.max_seq_length))
 
 
 def score(base: BackboneArguments, data: SentenceDataArguments) -> None:
@@ -78,6 +80,7 @@ def sources(data: SentenceDataArguments) -> Source:
 
 def as_problem(task: glue.SentenceTask, examples, validation: dict, tokenizer, max_length: int) -> Problem:
     """The sentence task's examples as features for this tokenizer."""
+    features = {name: glue.tokenized(split, tokenizer, max_length) for name, split in validation.items()}
     return Problem(
         task=task.name,
         label_words=task.words,
@@ -86,7 +89,7 @@ def as_problem(task: glue.SentenceTask, examples, validation: dict, tokenizer, m
         dense_model=AutoModelForSequenceClassification,
         unit="examples",
         train=glue.tokenized(examples, tokenizer, max_length),
-        validation={name: glue.tokenized(split, tokenizer, max_length) for name, split in validation.items()},
+        validation={name: shortest_first(split) for name, split in features.items()},
         compute_metrics=glue.compute_metrics(task),
         metrics=task.metrics,
         baseline=glue.majority_baseline(task, validation[""]),

@@ -11,11 +11,12 @@ from dataclasses import asdict
 import datasets
 from transformers import AutoModelForQuestionAnswering, HfArgumentParser
 
-from emmental import evaluation, methods, schedule
+from emmental import evaluation, schedule
 from emmental.arguments import BackboneArguments, SMPConfig, SpanDataArguments, parse_label_map
 from emmental.errors import InputError, exit_on_input_error
 from emmental.heads import SpanClassifier
 from emmental.problem import Problem
+from emmental.run import run
 from emmental.tasks import squad
 from emmental.tasks.source import Source
 
@@ -43,7 +44,7 @@ def train(base: BackboneArguments, data: SpanDataArguments, config: SMPConfig) -
     with config.main_process_first(desc="downloads"):
         examples = [squad.load(task, source, split, data.skip_misplaced_answers) for split in ("train", "validation")]
     words = squad.with_words(parse_label_map(data.label_map)) if data.label_map else squad.WORDS
-    methods.run(config, base, lambda tokenizer: as_problem(task, words, *examples, tokenizer, reading(data)))
+    run(config, base, lambda tokenizer: as_problem(task, words, *examples, tokenizer, reading(data)))
 
 
 def score(base: BackboneArguments, data: SpanDataArguments) -> None:

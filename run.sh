@@ -16,6 +16,7 @@ set -euo pipefail
 set -o allexport # emmental/launch.py reads these
 
 MODEL=${MODEL:-}                        # backbone: folder, Hub name or minilm (default bert-base-uncased; reviews: minilm)
+METHOD=${METHOD:-smp}                   # smp, movement, soft_movement, magnitude, l0, finetune; joins the output folder's name
 TEACHER=${TEACHER:-}                    # teacher of _kd runs: folder or Hub name (default teachers/<task>)
 DATA_DIR=${DATA_DIR:-}                  # folder with GLUE's TSV files (default: the Hub)
 OUTPUT_DIR=${OUTPUT_DIR:-}              # where results go (default models/<tag>)
@@ -23,6 +24,7 @@ EPOCHS=${EPOCHS:-}                      # passes over the training data (default
 BATCH_SIZE=${BATCH_SIZE:-}              # examples per step and process (default: the task's recipe)
 MAX_LENGTH=${MAX_LENGTH:-128}           # tokens per example
 LR=${LR:-}                              # learning rate of the mask scores (default 2e-2; reviews 1e-2)
+WEIGHT_LR=${WEIGHT_LR:-}                # learning rate of the weights, where METHOD trains them (default 3e-5)
 LAMBDA=${LAMBDA:-}                      # weight of the score regulariser at the end (default 400; reviews 0)
 PRUNING_STEPS=${PRUNING_STEPS:-}        # steps that lower the density (default: the recipe's, scaled to short runs)
 SEED=${SEED:-42}                        # random seed of order, dropout and score init

@@ -13,6 +13,7 @@ set -euo pipefail
 set -o allexport # emmental/launch.py reads these
 
 MODEL=${MODEL:-}                        # backbone: folder, Hub name or minilm (default bert-base-uncased)
+METHOD=${METHOD:-smp}                   # smp, movement, soft_movement, magnitude, l0, finetune; joins the output folder's name
 TEACHER=${TEACHER:-}                    # teacher of _kd runs: folder or Hub name (default teachers/squad)
 DATA_DIR=${DATA_DIR:-}                  # folder with train-v1.1.json and dev-v1.1.json, or v2.0 (default: the Hub)
 OUTPUT_DIR=${OUTPUT_DIR:-}              # where results go (default models/<tag>)
@@ -21,6 +22,7 @@ BATCH_SIZE=${BATCH_SIZE:-}              # windows per step and process (default 
 MAX_LENGTH=${MAX_LENGTH:-384}           # tokens per window
 DOC_STRIDE=${DOC_STRIDE:-128}           # tokens that neighbouring windows share
 LR=${LR:-}                              # learning rate of the mask scores (default 2e-2)
+WEIGHT_LR=${WEIGHT_LR:-}                # learning rate of the weights, where METHOD trains them (default 3e-5)
 LAMBDA=${LAMBDA:-}                      # weight of the score regulariser at the end (default 400)
 PRUNING_STEPS=${PRUNING_STEPS:-}        # steps that lower the density (default: the recipe's, scaled to short runs)
 SEED=${SEED:-42}                        # random seed of order, dropout and score init

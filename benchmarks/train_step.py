@@ -38,6 +38,7 @@ from benchmarks.training_steps import (
     Workload,
     batches,
 )
+from emmental.methods import method_of
 
 DENSITIES = (0.9, 0.3, 0.03)
 GOALS = {
@@ -98,6 +99,7 @@ class Selections(TrainerCallback):
         for density in DENSITIES:
             for allocation in ("local", "global", "soft"):
                 args.magnitude_topk_threshold, args.global_topk = allocation == "soft", allocation == "global"
+                self.run.method = method_of(args)
                 started = time.perf_counter()
                 self.run.select_masks(density)
                 self.seconds[allocation, density].append(time.perf_counter() - started)

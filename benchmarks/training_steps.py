@@ -107,6 +107,7 @@ class OurDistillingRun(OurRun):
         logits = torch.zeros(workload.batch, len(LABEL_WORDS[workload.head]))
         Dataset.from_dict({"logits": logits.numpy()}).save_to_disk(f"{folder}/teacher")
         self.teacher = TeacherLogits(load_from_disk(f"{folder}/teacher"), tuple(range(logits.shape[1])))
+        self.distillation = workload.head.distillation
 
 
 class DenseStep:

@@ -75,14 +75,15 @@ class SMPConfig(TrainingArguments):
     """transformers' TrainingArguments and what is particular to pruning. Defaults are the published recipe."""
 
     mask_scores_learning_rate: float = _help("Learning rate of the mask scores.", recipes.LEARNING_RATE)
-    initial_threshold: float = _help("Density at the first step, in (0, 1].", 1.0)
-    final_threshold: float = _help("Density at the end, in (0, 1].", 0.1)
+    initial_threshold: float = _help("Density at the first step, in (0, 1]; soft movement: the threshold.", 1.0)
+    final_threshold: float = _help("Density at the end, in (0, 1]; soft movement: the threshold.", 0.1)
     warmup_threshold_step: int | None = _help(
         "Pruning steps N: the density falls until this step. Default: the recipe's, scaled to short runs."
     )
     density_schedule: Literal["cubic", "linear"] = _help("How the density falls; linear is RoBERTa's recipe.", "cubic")
-    pruning_method: Literal["topK", "finetune"] = _help(
-        "topK: the highest scores keep their weight. finetune: no mask, all weights are trained (a dense model).",
+    pruning_method: Literal["topK", "sigmoied_threshold", "magnitude", "l0", "finetune"] = _help(
+        "What remains. topK: the highest scores. sigmoied_threshold: scores whose sigmoid is above the threshold. "
+        "magnitude: the largest weights. l0: open gates. finetune: no mask, all weights are trained (a dense model).",
         "topK",
     )
     magnitude_topk_threshold: bool = _help(
@@ -97,14 +98,20 @@ class SMPConfig(TrainingArguments):
         "constant",
     )
     mask_scale: float = _help("Scale of mask_init.", 0.0)
-    regularization: Literal["l1"] = _help("Regulariser of the scores: the mean of their sigmoid.", "l1")
+    regularization: Literal["l1", "l0"] = _help(
+        "Regulariser of the scores. l1: the mean of their sigmoid; l0: the expected share of open gates.", "l1"
+    )
     final_lambda: float = _help(
         "Weight of the regulariser at the end, at least 0. Tied to BERT-base's size.", recipes.LAMBDA
     )
     snapshot_densities: str | None = _help(
         "Densities on the way to the final one, e.g. 0.5,0.3: their masks are stored and scored in passing."
     )
-    freeze_bert: bool = _help("Train only scores; the backbone and its head stay bit for bit.", True)
+    freeze_bert: bool = _help(
+        "Train only scores; the backbone and its head stay bit for bit. False: encoder and head are trained as well "
+        "(--learning_rate, --warmup_steps, --weight_decay), the embeddings stay.",
+        True,
+    )
     teacher_model_name_or_path: str | None = _help("Teacher for distillation: a fine-tuned model's folder or Hub name.")
     teacher_label_order: str | None = _help(
         "The task's labels in the order of the teacher's logits, by commas; dynabert for MNLI's teachers of that name."
@@ -160,23 +167,45 @@ class SMPConfig(TrainingArguments):
 
     def check(self) -> None:
         """Raise InputError for numbers that no run can have and for what is not built yet."""
-        for name in ("initial_threshold", "final_threshold"):
-            if not 0 < getattr(self, name) <= 1:
-                raise InputError(f"--{name} {getattr(self, name)}: a density lies above 0 and is at most 1")
-        if self.final_threshold > self.initial_threshold:
-            raise InputError(f"--final_threshold {self.final_threshold} is above --initial_threshold")
+        self.check_thresholds()
         if not self.final_lambda >= 0:
             raise InputError(f"--final_lambda {self.final_lambda}: the regulariser's weight is 0 or more")
         if not self.magnitude_topk_threshold_p > 0:
             raise InputError(f"--magnitude_topk_threshold_p {self.magnitude_topk_threshold_p}: p is above 0")
         recipes.allocation(self.magnitude_topk_threshold, self.global_topk)
-        if not self.freeze_bert:
-            raise InputError("--freeze_bert False: only masks over a frozen backbone are trained")
+        self.check_method()
         if self.n_gpu > 1:
             raise InputError(
                 f"{self.n_gpu} GPUs in one process (DataParallel) break learned masks: start a process per GPU with "
                 f"NPROC={self.n_gpu} or torchrun, or show one GPU with CUDA_VISIBLE_DEVICES=0"
             )
+
+    def check_thresholds(self) -> None:
+        """Raise InputError where density, or soft movement's threshold, cannot go from the one to the other."""
+        rising = self.pruning_method == "sigmoied_threshold"
+        for name in ("initial_threshold", "final_threshold"):
+            value = getattr(self, name)
+            if rising and not 0 <= value < 1:
+                raise InputError(f"--{name} {value}: soft movement's threshold of sigmoids is 0 or more and below 1")
+            if not rising and not 0 < value <= 1:
+                raise InputError(f"--{name} {value}: a density lies above 0 and is at most 1")
+        if not rising and self.final_threshold > self.initial_threshold:
+            raise InputError(f"--final_threshold {self.final_threshold} is above --initial_threshold")
+
+    def check_method(self) -> None:
+        """Raise InputError where flags contradict the pruning method."""
+        method = self.pruning_method
+        if self.freeze_bert and method in ("magnitude", "l0"):
+            why = "nothing would be trained" if method == "magnitude" else "its gates are no mask of ones and zeros"
+            raise InputError(f"--pruning_method {method} over a frozen backbone: {why}; add --freeze_bert False")
+        if method != "topK" and self.allocation != "local":
+            raise InputError(f"--pruning_method {method}: only topK shares a budget among the matrices by their scores")
+        if self.regularization != ("l0" if method == "l0" else "l1"):
+            raise InputError(f"--regularization {self.regularization} does not belong to --pruning_method {method}")
+        if method == "magnitude" and self.final_lambda:
+            raise InputError("--pruning_method magnitude has no scores to regularise: set --final_lambda 0")
+        if self.snapshot_densities and not (self.freeze_bert and method == "topK"):
+            raise InputError("--snapshot_densities: only for topK over a frozen backbone is a mask in passing a result")
 
 
 def parse_label_map(text: str) -> dict:

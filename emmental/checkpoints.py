@@ -102,16 +102,16 @@ def final_evaluations(log_history: list[dict], metric: str, schedule: Schedule) 
     return [entry for entry in log_history if metric in entry and schedule.is_final(entry["step"])]
 
 
-class BestMask(TrainerCallback):
-    """Saves the mask of the best evaluation at the final density."""
+class Best(TrainerCallback):
+    """Keeps the state of the best evaluation at the final density."""
 
-    def __init__(self, metric: str, schedule: Schedule, save: Callable[[Path], None]):
-        self.metric, self.schedule, self.save = metric, schedule, save
+    def __init__(self, metric: str, schedule: Schedule, keep: Callable[[Path], None]):
+        self.metric, self.schedule, self.keep = metric, schedule, keep
 
     def on_evaluate(self, args, state, control, metrics, **kwargs):
         best = best_evaluation(state.log_history, self.metric, self.schedule)
         if state.is_world_process_zero and self.metric in metrics and best and best["step"] == state.global_step:
-            self.save(Path(args.output_dir) / BEST)
+            self.keep(Path(args.output_dir) / BEST)
 
 
 class Seal(TrainerCallback):

@@ -125,10 +125,11 @@ def _measure(pruned: Pruned | PrunedSpans, source: Source, reading: dict) -> dic
 
 def show_standalone(path: Path, pruned: Pruned, measured: dict[str, float]) -> str:
     """The table of measured figures of a model that needs no mask."""
-    weights = sum(int(linear.weight.count_nonzero()) for linear in encoder_linears(pruned.model.backbone).values())
+    weights = sum(int(linear.weight.count_nonzero()) for linear in encoder_linears(pruned.model).values())
     rows = {metric: report.readable(value) for metric, value in measured.items()}
     rows |= {
-        "label words": ", ".join(f"{label}={word}" for label, word in pruned.info.label_words.items()),
+        "label words": ", ".join(f"{label}={word}" for label, word in pruned.info.label_words.items() if label != word)
+        or "none, a head was trained",
         "encoder": f"{weights:,} weights that are not zero",
         "model": f"{path}, {report.file_size(path / shrunk_files.WEIGHTS if path.is_dir() else path)}",
     }

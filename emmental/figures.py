@@ -9,7 +9,7 @@ FINETUNED = "finetuned"  # beside the allocations soft (SMP-S) and local (SMP-L)
 
 METRICS = {"mnli": ("accuracy", "mm_accuracy"), "qqp": ("accuracy", "f1"), "squad": ("exact_match", "f1")}
 THREE_TASKS = {
-    # density, allocation, distilled: MNLI m/mm, QQP accuracy/F1, SQuAD exact match/F1
+    # density, allocation or baseline, distilled: MNLI m/mm, QQP accuracy/F1, SQuAD exact match/F1
     (1.00, FINETUNED, False): ((84.5, 84.9), (91.4, 88.4), (80.4, 88.1)),
     (0.50, "soft", True): ((85.7, 85.5), (91.7, 88.8), (82.8, 89.8)),
     (0.10, "soft", True): ((83.7, 83.6), (91.0, 87.9), (79.3, 87.2)),
@@ -18,6 +18,13 @@ THREE_TASKS = {
     (0.03, "local", True): ((80.8, 81.2), (90.1, 87.0), (74.0, 83.4)),
     (0.10, "soft", False): ((82.5, 82.3), (90.8, 87.6), (75.1, 84.6)),
     (0.03, "soft", False): ((80.9, 81.1), (90.3, 87.1), (70.9, 81.4)),
+    (0.10, "movement", True): ((80.1, 80.4), (89.7, 86.2), (75.6, 84.3)),
+    (0.03, "movement", True): ((76.5, 77.4), (86.1, 81.5), (67.5, 78.0)),
+    (0.10, "movement", False): ((79.3, 79.5), (89.1, 85.5), (71.9, 81.7)),
+    (0.03, "movement", False): ((76.1, 76.7), (85.6, 81.0), (65.2, 76.3)),
+    (0.10, "magnitude", True): ((78.3, 79.3), (79.8, 65.0), (70.2, 80.1)),
+    (0.10, "magnitude", False): ((77.8, 79.0), (78.8, 75.1), (67.7, 78.5)),
+    (0.03, "magnitude", False): ((68.9, 69.8), (72.1, 58.4), (40.1, 54.5)),
 }
 
 # The rest of GLUE: SMP-S at 80 % without distillation, and fine-tuned.
@@ -37,18 +44,26 @@ GLUE = {
 }  # fmt: skip
 
 
-def published(task: str, density: float, allocation: str, kd: bool, backbone: str = BACKBONE) -> dict[str, float]:
+def published(task: str, density: float, method: str, kd: bool, backbone: str = BACKBONE) -> dict[str, float]:
     """The figures in percent by metric as all_results.json names it without ``eval_``; empty where none was published.
 
-    allocation: soft (SMP-S), local (SMP-L), global or finetuned. kd: whether it was distilled.
+    method: as of ``ranked_by``, or finetuned. kd: whether it was distilled.
     """
     if backbone != BACKBONE:
         return {}
-    run = density, allocation, kd
+    run = density, method, kd
     if run in THREE_TASKS and task in METRICS:
         return dict(zip(METRICS[task], THREE_TASKS[run][list(METRICS).index(task)], strict=True))
     figure = GLUE.get(run, {}).get(task)
     return {GLUE_METRICS.get(task, "accuracy"): figure} if figure else {}
+
+
+def ranked_by(method: str, allocation: str) -> str:
+    """What the tables above call a METHOD with an allocation: soft (SMP-S), local (SMP-L), or a baseline, which was
+    published with the same density for every matrix."""
+    if method == "smp":
+        return allocation
+    return method if allocation == "local" else f"{method}, {allocation}"
 
 
 def beside(task: str, figure: float | None) -> str:

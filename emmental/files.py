@@ -20,5 +20,10 @@ def replacing(path: Path):
 
 def write_json(path: Path, content) -> None:
     """Write ``content`` as indented JSON."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
+        temporary.write_text(text)

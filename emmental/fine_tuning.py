@@ -8,7 +8,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProgressCallback
 
-from emmental import checkpoints, figures, processes, report
+from emmental import checkpoints, figures, processes, provenance, report
 from emmental.arguments import SMPConfig
 from emmental.files import write_json
 from emmental.preemption import Preemption
@@ -43,7 +43,7 @@ def fine_tune(
     trainer = TaskTrainer(model, config, **problem.for_trainer(tokenizer))
     trainer.remove_callback(ProgressCallback)
     if not config.disable_tqdm:
-        trainer.add_callback(report.Progress(lambda step: 1.0, problem.logged_metrics()))
+        trainer.add_callback(report.Progress(lambda: 1.0, problem.logged_metrics()))
     for callback in (checkpoints.Seal(), processes.OwnRandomness(), Preemption(trainer.accelerator)):
         trainer.add_callback(callback)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -56,7 +56,9 @@ def fine_tune(
         **problem.majority(),
         "global_step": trainer.state.global_step,
         "seed": config.seed,
+        "trained_parameters": model.num_parameters(),
         "seconds": time.monotonic() - started,
+        **provenance.of_this_run(),
     }
     trainer.save_model()
     if config.should_save:

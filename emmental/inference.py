@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
-from emmental import masks, packing, runtimes, shrunk_files
+from emmental import fine_tuned, masks, packing, runtimes, shrunk_files
 from emmental.backbones import Backbone, load_backbone
-from emmental.heads import LabelWordModel, SequenceClassifier, SpanClassifier, head_class, label_word_ids
+from emmental.errors import InputError
+from emmental.heads import SequenceClassifier, SpanClassifier, head_class, label_word_ids
 from emmental.layers import fold_out, swap_in
 from emmental.spans import PrunedSpans
 
@@ -67,9 +69,10 @@ def load_pruned(
     """A mask on its backbone, folded in: inference costs what the dense model costs, or less with another runtime.
 
     mask: a mask or its file. backbone: loaded or by name; by default the one that the mask names. A loaded one is
-    used up. runtime: one of runtimes.RUNTIMES. Also loads what needs no backbone: a ``.task`` file or the folder of a
-    shrunk model. Raises InputError where the backbone's weights are not those that the mask was trained on, unless
-    forced, and where the runtime does not exist or cannot compute the backbone.
+    used up. runtime: one of runtimes.RUNTIMES. Also loads what needs no backbone: a ``.task`` file, the folder of a
+    shrunk model, or of a run that trained weights (dense runtime only). Raises InputError where the backbone's weights
+    are not those that the mask was trained on, unless forced, and where the runtime does not exist or cannot compute
+    the backbone.
     """
     runtimes.check(runtime)
     if not isinstance(mask, masks.Mask):
@@ -78,13 +81,18 @@ def load_pruned(
             return _with_runtime(_pruned(*shrunk_files.load(path)), runtime)
         if path.suffix == packing.SUFFIX:
             return _with_runtime(_pruned(*packing.unpack(path, backbone)), runtime)
+        if fine_tuned.is_fine_tuned(path):
+            if runtime != "dense":
+                raise InputError(f"{path} was fine-tuned: --runtime {runtime} is for masks over a frozen backbone")
+            return _pruned(*fine_tuned.load(path))
         mask = masks.load(path)
     return _with_runtime(_ready(fold(mask, backbone, force), mask.info), runtime)
 
 
 def is_standalone(path: Path) -> bool:
-    """Whether the path is a model of its own, not a mask: a ``.task`` file or the folder of a shrunk model."""
-    return path.suffix == packing.SUFFIX or shrunk_files.is_shrunk(path)
+    """Whether the path is a model of its own, not a mask: a ``.task`` file, the folder of a shrunk model, or that of a
+    run that trained weights."""
+    return path.suffix == packing.SUFFIX or shrunk_files.is_shrunk(path) or fine_tuned.is_fine_tuned(path)
 
 
 def fold(mask: masks.Mask, backbone: Backbone | str | None = None, force: bool = False) -> Backbone:
@@ -109,8 +117,7 @@ class MaskedBackbone:
         self._decoder = self.backbone.model.get_output_embeddings()
         self._layers = swap_in(self.backbone.model)
         for layer in self._layers.values():
-            del layer.mask_scores  # nothing is trained here: no memory for scores
-            layer.register_parameter("mask_scores", None)
+            layer.drop_scores()  # nothing is trained here
         self._tasks: dict[str, tuple[dict[str, np.ndarray], masks.MaskInfo]] = {}
 
     def add(self, name: str, mask: masks.Mask | str | Path, force: bool = False) -> None:
@@ -140,8 +147,8 @@ def _ready(backbone: Backbone, info: masks.MaskInfo) -> Pruned | PrunedSpans:
     return _pruned(head_class(info.label_words)(backbone.model, word_ids).eval(), backbone.tokenizer, info)
 
 
-def _pruned(model: LabelWordModel, tokenizer: PreTrainedTokenizerBase, info: masks.MaskInfo) -> Pruned | PrunedSpans:
-    return (PrunedSpans if isinstance(model, SpanClassifier) else Pruned)(model, tokenizer, info)
+def _pruned(model: nn.Module, tokenizer: PreTrainedTokenizerBase, info: masks.MaskInfo) -> Pruned | PrunedSpans:
+    return (PrunedSpans if head_class(info.label_words) is SpanClassifier else Pruned)(model, tokenizer, info)
 
 
 def _with_runtime(pruned: Pruned | PrunedSpans, runtime: str) -> Pruned | PrunedSpans:

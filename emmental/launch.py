@@ -35,6 +35,7 @@ PRUNING = COMMON | {
     "LAMBDA": ("--final_lambda", float),
     "PRUNING_STEPS": ("--warmup_threshold_step", int),
 }
+WEIGHTS = {"WEIGHT_LR": ("--learning_rate", float)}  # of the methods that train weights as well
 FINETUNING = COMMON | {"LR": ("--learning_rate", float)}
 SQUAD = {"DOC_STRIDE": ("--doc_stride", int)}
 
@@ -62,8 +63,14 @@ class Job:
         return ["python", *together, str(script), *self.words()]
 
 
-def pruning_job(tag: recipes.Tag) -> Job:
-    """The recipe that a tag means."""
+def pruning_job(tag: recipes.Tag, method: str = "smp") -> Job:
+    """What a tag means for a method: one of recipes.METHODS."""
+    if method not in recipes.METHODS:
+        raise InputError(f"METHOD={method}: there are {' '.join(recipes.METHODS)}")
+    if method == "finetune":
+        return replace(teacher_job(f"{tag.task}_roberta" if tag.roberta else tag.task), variables=COMMON | WEIGHTS)
+    if tag.mag and method not in ("smp", "movement"):
+        raise InputError(f"{tag.text!r}: METHOD={method} has no budget that matrices share by their scores: no _mag")
     recipe = recipes.RECIPES[tag.task]
     flags = task_flags(tag.task, tag.backbone) | {
         "--num_train_epochs": str(recipes.epochs(tag.task, tag.density)),
@@ -80,7 +87,7 @@ def pruning_job(tag: recipes.Tag) -> Job:
     flags |= {"--mask_scores_learning_rate": f"{recipe.learning_rate:g}", "--final_lambda": f"{recipe.final_lambda:g}"}
     if tag.kd:
         flags["--teacher_model_name_or_path"] = teacher_folder(tag.task, tag.roberta)
-    return Job(tag.task, flags | {"--output_dir": f"models/{tag.text}"}, PRUNING)
+    return Job(tag.task, flags | recipes.METHODS[method], PRUNING | WEIGHTS if method != "smp" else PRUNING)
 
 
 def teacher_job(name: str) -> Job:
@@ -106,8 +113,8 @@ def teacher_folder(task: str, roberta: bool) -> str:
     return f"teachers/{task}_roberta" if roberta else f"teachers/{task}"
 
 
-def find_job(launcher: str, name: str) -> Job:
-    """The job that a tag, or a task, means to a launcher."""
+def find_job(launcher: str, name: str, method: str) -> Job:
+    """The job that a tag, or a task, means to a launcher. Another method than SMP joins the output folder's name."""
     if launcher == "run_teacher.sh":
         return teacher_job(name)
     tag = recipes.parse_tag(name)
@@ -115,7 +122,9 @@ def find_job(launcher: str, name: str) -> Job:
         raise InputError(f"{name!r}: SQuAD has a launcher of its own: bash run_squad.sh {name}")
     if tag.task != "squad" and launcher == "run_squad.sh":
         raise InputError(f"{name!r}: {tag.task} is a sentence task: bash run.sh {name}")
-    return pruning_job(tag)
+    job = pruning_job(tag, method)
+    folder = f"models/{name}" if method == "smp" else f"models/{name}_{method}"
+    return with_flags(job, {"--output_dir": folder})
 
 
 def with_variables(job: Job, environment: Mapping[str, str]) -> Job:
@@ -143,16 +152,19 @@ def number(name: str, value: str, kind: type):
 
 def with_seed(job: Job, seed: int) -> Job:
     """The job with this seed, in a folder of its own below the job's."""
-    return replace(
-        job, flags=job.flags | {"--seed": str(seed), "--output_dir": f"{job.flags['--output_dir']}/seed_{seed}"}
-    )
+    return with_flags(job, {"--seed": str(seed), "--output_dir": f"{job.flags['--output_dir']}/seed_{seed}"})
+
+
+def with_flags(job: Job, flags: dict[str, str]) -> Job:
+    """The job with these flags in place of its own."""
+    return replace(job, flags=job.flags | flags)
 
 
 def launch(launcher: str, words: list[str], environment: Mapping[str, str]) -> None:
     """Show the plan of a dry run, else start the run in this process's place, or one run per seed."""
     dry = "--dry_run" in words or environment.get("DRY_RUN", "0") not in ("", "0")
     name, *rest = [word for word in words if word != "--dry_run"] or [""]
-    recipe = replace(find_job(launcher, name), rest=tuple(rest))
+    recipe = replace(find_job(launcher, name, environment.get("METHOD") or "smp"), rest=tuple(rest))
     job = with_variables(recipe, environment)
     settings = plan.read(job.words())
     chosen = [number("SEEDS", seed, int) for seed in environment.get("SEEDS", "").split()]

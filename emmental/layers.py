@@ -15,10 +15,11 @@ LAYER_NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
 class MaskedLinear(nn.Linear):
-    """nn.Linear with ``mask_scores`` [out, in] (trained) and ``mask`` [out, in] bool (derived from the scores).
+    """nn.Linear with ``mask_scores`` [out, in] (trained; None where no scores are learned) and ``mask`` [out, in].
 
-    weight and bias keep nn.Linear's names and are frozen. The mask starts full and changes only in ``select``; it is
-    no part of the state dict, because scores and step determine it.
+    weight and bias keep nn.Linear's names and start frozen. The mask is bool (for L0 pruning gates, floats in [0, 1]),
+    starts full, and is set by the pruning method; it is no part of the state dict, because scores, weights and step
+    determine it.
     """
 
     def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
@@ -40,9 +41,19 @@ class MaskedLinear(nn.Linear):
         self.mask_scores = nn.Parameter(torch.zeros_like(self.weight))
         self.register_buffer("mask", torch.ones_like(self.weight, dtype=torch.bool), persistent=False)
 
-    def select(self, density: float) -> None:
-        """Recompute the mask: the int(density * numel) highest scores keep their weight."""
-        self.mask = select(self.mask_scores, kept_weights(density, self.mask_scores.numel()))
+    def select(self, density: float, ranked: torch.Tensor | None = None) -> None:
+        """Recompute the mask: the int(density * numel) highest scores, or ``ranked`` values, keep their weight."""
+        ranked = self.mask_scores if ranked is None else ranked
+        self.mask = select(ranked, kept_weights(density, ranked.numel()))
+
+    def kept(self) -> int:
+        """How many weights count: ones of the mask, or gates that are not closed."""
+        return int(self.mask.count_nonzero())
+
+    def drop_scores(self) -> None:
+        """No memory for scores: the mask is not learned by them."""
+        del self.mask_scores
+        self.register_parameter("mask_scores", None)
 
     def masked_weight(self) -> torch.Tensor:
         """W * M, [out, in]."""
@@ -93,12 +104,15 @@ def fold_out(model: nn.Module) -> None:
 
 @torch.no_grad()
 def init_scores(layers: dict[str, MaskedLinear], method: str, scale: float) -> None:
-    """Fill the scores. ``constant``: all equal to scale; ``uniform``: in [-scale, scale]; ``kaiming``: He's uniform.
+    """Fill the scores, where there are any. ``constant``: all equal to scale; ``uniform``: in [-scale, scale];
+    ``kaiming``: He's uniform.
 
     ``magnitude``: scale * abs(W) / std(W), so that the mask starts as magnitude pruning would choose it.
     """
     for layer in layers.values():
         scores = layer.mask_scores
+        if scores is None:
+            continue
         if method == "constant":
             scores.fill_(scale)
         elif method == "uniform":
@@ -129,5 +143,4 @@ def short_type(kind: str) -> str:
 
 def density(layers: dict[str, MaskedLinear]) -> float:
     """Measured share of weights kept over all layers."""
-    kept = sum(int(layer.mask.sum()) for layer in layers.values())
-    return kept / sum(layer.mask.numel() for layer in layers.values())
+    return sum(layer.kept() for layer in layers.values()) / sum(layer.mask.numel() for layer in layers.values())

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from emmental import gates
+
 # Below this size a plain selection costs less than finding bounds for it.
 SMALL = 1 << 15
 SAMPLE_STRIDE = 251  # prime, so that the sample does not run along one column of the matrix
@@ -110,16 +112,25 @@ def _ranks(distance: int) -> int:
     return int(expected + 5 * expected**0.5) + 2
 
 
+def above(scores: torch.Tensor, threshold: float, survivors: int) -> torch.Tensor:
+    """Mask of the scores whose sigmoid is above the threshold, and of the ``survivors`` highest in any case."""
+    return (torch.sigmoid(scores.detach()) > threshold) | select(scores, survivors)
+
+
 def masked(weight: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """W * M, of a weight and a bool mask of its shape. The mask is read as bytes, which convert faster than bools."""
+    """W * M, of a weight and a mask of its shape: bool, or gates in [0, 1]. A bool mask is read as bytes, which convert
+    faster."""
+    if mask.is_floating_point():
+        return mask * weight
     return mask.view(torch.uint8).to(weight.dtype).mul_(weight)
 
 
 class MaskedProduct(torch.autograd.Function):
     """y = x (W * M)^T + b, with dL/dS = dL/d(W * M) * W for kept and removed weights alike (SMP, equations 2 and 3).
 
-    input: [..., in]; scores and weight: [out, in], floating point; mask: [out, in], bool; bias: [out] or None. W * M is
-    not stored for the backward pass but made anew: no second copy of the weights is kept.
+    input: [..., in]; scores (or None) and weight: [out, in], floating point; mask: [out, in], bool, or gates, which
+    scale dL/dS by their slope; bias: [out] or None. Where weights are trained, only those that count get a gradient:
+    dL/dW = dL/d(W * M) * M. W * M is not stored for the backward pass but made anew: no second copy is kept.
     """
 
     @staticmethod
@@ -130,10 +141,19 @@ class MaskedProduct(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_output):
         input, weight, mask = ctx.saved_tensors
+        of_input, of_scores, of_weight, _, of_bias = ctx.needs_input_grad
         grad_tokens = grad_output.flatten(0, -2)  # a transposed view would be multiplied sentence by sentence
-        grad_input = grad_scores = None
-        if ctx.needs_input_grad[0]:
+        grad_input = grad_scores = grad_weight = grad_bias = None
+        if of_input:
             grad_input = (grad_tokens @ masked(weight, mask).to(grad_tokens.dtype)).view(input.shape)
-        if ctx.needs_input_grad[1]:
-            grad_scores = (grad_tokens.T @ input.flatten(0, -2)).to(weight.dtype).mul_(weight)
-        return grad_input, grad_scores, None, None, None
+        if of_scores or of_weight:
+            product = (grad_tokens.T @ input.flatten(0, -2)).to(weight.dtype)  # dL/d(W * M)
+        if of_weight:
+            grad_weight = masked(product, mask)
+        if of_scores:
+            grad_scores = product.mul_(weight)
+            if mask.is_floating_point():
+                grad_scores.mul_(gates.slope(mask))
+        if of_bias:
+            grad_bias = grad_tokens.sum(0)
+        return grad_input, grad_scores, grad_weight, None, grad_bias

@@ -1,30 +1,120 @@
-"""Which method trains: a mask over the frozen backbone, or the whole model densely."""
+"""The pruning methods (SMP; Movement Pruning, Sanh et al., 2020; L0, Louizos et al., 2018): what each makes a mask of.
 
+A method sets the masks of MaskedLinear layers for a step. What trains them, evaluates and reports is the same for all.
+"""
+
+import math
 from collections.abc import Callable
 
-import transformers
-from transformers import PreTrainedTokenizerBase
+import torch
 
-from emmental.arguments import BackboneArguments, SMPConfig
-from emmental.backbones import load_backbone, load_dense, load_tokenizer
-from emmental.fine_tuning import fine_tune
-from emmental.problem import Problem
-from emmental.training import prune
+from emmental import allocation, gates, layers, masking, ranking
+from emmental.arguments import SMPConfig
+from emmental.layers import MaskedLinear
+from emmental.threads import each
+
+SURVIVORS = 0.005  # share of every matrix that no threshold removes
+
+Layers = dict[str, MaskedLinear]
 
 
-def run(config: SMPConfig, base: BackboneArguments, problem: Callable[[PreTrainedTokenizerBase], Problem]) -> dict:
-    """Train by the configured method; ``problem`` makes the task's features. Returns what all_results.json holds.
+class TopK:
+    """The highest scores: SMP over frozen weights, movement pruning (MvP) where the weights are trained as well."""
 
-    Raises InputError before anything is created where the run cannot be done as asked.
-    """
-    place = base.model_name_or_path, base.model_revision, base.cache_dir
-    if config.pruning_method != "finetune":
-        with config.main_process_first(desc="the backbone and its features"):
-            backbone = load_backbone(*place)
-            task = problem(backbone.tokenizer)
-        return prune(config, backbone, task)
-    with config.main_process_first(desc="the tokenizer and its features"):
-        tokenizer = load_tokenizer(*place)
-        task = problem(tokenizer)
-    transformers.set_seed(config.seed)  # the head is drawn at random
-    return fine_tune(config, load_dense(task.dense_model, list(task.label_words), *place), tokenizer, place[0], task)
+    learns_scores = True
+    by_penalty = False  # whether lambda decides how much remains, and not the density asked for
+    shift = 0.0  # of the scores in the regulariser
+    noisy = False  # whether masks in training are other ones than in evaluation
+
+    def __init__(self, allocate: Callable[[dict[str, torch.Tensor], float], dict[str, float]]):
+        self.allocate = allocate
+
+    def select(self, layers: Layers, density: float, step: int) -> None:
+        """Set the masks so that this share of all weights remains."""
+        ranked = {name: self.ranked(layer) for name, layer in layers.items()}
+        densities = self.allocate(ranked, density)
+        each(lambda name: layers[name].select(densities[name], ranked[name]), layers)
+
+    def ranked(self, layer: MaskedLinear) -> torch.Tensor:
+        """What decides which weights of a matrix remain."""
+        return layer.mask_scores
+
+
+class TopKOfAll(TopK):
+    """The highest scores of all matrices together (global allocation)."""
+
+    def __init__(self):
+        super().__init__(allocate=None)
+
+    def select(self, layers: Layers, density: float, step: int) -> None:
+        """Set the masks so that this share of all weights remains."""
+        ranked = [self.ranked(layer) for layer in layers.values()]
+        kept = masking.kept_weights(density, sum(matrix.numel() for matrix in ranked))
+        for layer, mask in zip(layers.values(), ranking.select_together(ranked, kept), strict=True):
+            layer.mask = mask
+
+
+class Magnitude(TopK):
+    """The largest weights (MaP): abs(W) is ranked anew at every step while W is trained."""
+
+    learns_scores = False
+
+    def ranked(self, layer: MaskedLinear) -> torch.Tensor:
+        return layer.weight.detach().abs()
+
+
+class SigmoidThreshold:
+    """The scores whose sigmoid is above a threshold (soft movement pruning, SMvP)."""
+
+    learns_scores = True
+    by_penalty = True
+    shift = 0.0
+    noisy = False
+
+    def select(self, layers: Layers, threshold: float, step: int) -> None:
+        """Set the masks for a threshold in [0, 1]; at least 0.5 % of every matrix remains."""
+        for layer in layers.values():
+            survivors = math.ceil(SURVIVORS * layer.mask_scores.numel())
+            layer.mask = masking.above(layer.mask_scores, threshold, survivors)
+
+
+class HardConcrete:
+    """Hard concrete gates (L0): drawn anew for every training step, by seed and step alone; settled in evaluation."""
+
+    learns_scores = True
+    by_penalty = True
+    shift = gates.OPEN_SHIFT
+    noisy = True
+
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def select(self, layers: Layers, threshold: float, step: int) -> None:
+        """Draw the step's gates; L0 has no threshold. The same on all processes."""
+        generator = None
+        for layer in layers.values():
+            scores = layer.mask_scores
+            if generator is None:
+                generator = torch.Generator(scores.device).manual_seed((self.seed << 32) + step)
+            layer.mask = gates.sampled(scores, generator)
+
+    def settle(self, layers: Layers) -> None:
+        """Set the gates that evaluation sees."""
+        for layer in layers.values():
+            layer.mask = gates.settled(layer.mask_scores)
+
+
+def method_of(config: SMPConfig) -> TopK | SigmoidThreshold | HardConcrete:
+    """The method that the flags ask for."""
+    if config.pruning_method == "sigmoied_threshold":
+        return SigmoidThreshold()
+    if config.pruning_method == "l0":
+        return HardConcrete(config.seed)
+    if config.pruning_method == "magnitude":
+        return Magnitude(allocation.local)
+    if config.allocation == "global":
+        return TopKOfAll()
+    if config.allocation == "soft":
+        p = config.magnitude_topk_threshold_p
+        return TopK(lambda scores, density: allocation.soft(scores, density, p, layers.matrix_type))
+    return TopK(allocation.local)

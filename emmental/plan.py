@@ -14,8 +14,9 @@ from emmental.tables import table
 
 DEFAULTS = {  # of the Python scripts, where a launcher passes nothing
     "model_name_or_path": "", "data_dir": "", "train_file": "", "output_dir": "", "teacher_model_name_or_path": "",
-    "pruning_method": "topK", "density_schedule": "cubic", "eval_strategy": "steps", "mask_init": "constant",
-    "mask_scale": 0.0, "num_train_epochs": 0.0, "per_device_train_batch_size": 0, "gradient_accumulation_steps": 1,
+    "pruning_method": "topK", "freeze_bert": "True", "density_schedule": "cubic", "eval_strategy": "steps",
+    "mask_init": "constant", "mask_scale": 0.0,
+    "num_train_epochs": 0.0, "per_device_train_batch_size": 0, "gradient_accumulation_steps": 1,
     "max_steps": -1, "max_seq_length": 0, "doc_stride": 0, "eval_steps": 0.0, "seed": 42, "initial_threshold": 1.0,
     "final_threshold": 1.0, "warmup_threshold_step": 0, "magnitude_topk_threshold_p": 1.0, "final_lambda": 0.0,
     "mask_scores_learning_rate": 0.0, "learning_rate": 0.0, "warmup_steps": 0.0, "weight_decay": 0.0,
@@ -67,27 +68,43 @@ def pruning_rows(task: str, settings: Namespace, total: int) -> dict[str, str]:
     """What only a pruning run has."""
     density = settings.final_threshold
     allocation = recipes.allocation(settings.magnitude_topk_threshold, settings.global_topk)
+    method = method_of(settings)
     lengths = recipes.RECIPES[task].lengths
     length = settings.warmup_threshold_step or schedule.pruning_length(max(total, 2), density, lengths)
     ramp = schedule.ramp_length(total, density, lengths)
-    return {
-        "density": f"{settings.initial_threshold:g} -> {density:g}, {settings.density_schedule}",
-        "allocation": recipes.allocation_title(allocation, settings.magnitude_topk_threshold_p),
-        "pruning": f"N = {length:,} steps ({100 * length / total:.0f} %)",
-        "regulariser": f"lambda {settings.final_lambda:g}, rising over {ramp:,} steps",
-        "scores": f"{settings.mask_init} init, scale {settings.mask_scale:g}, "
-        f"learning rate {settings.mask_scores_learning_rate:g}",
-        "teacher": settings.teacher_model_name_or_path or "none",
-    }
+    falling = f"{settings.initial_threshold:g} -> {density:g}, {settings.density_schedule}"
+    by_penalty = {"soft_movement": f"set by lambda, with a threshold {falling}", "l0": "set by lambda"}
+    rising = {"soft_movement": f"rising over {length:,} steps", "l0": "constant"}
+    rows = {"method": method, "density": by_penalty.get(method, falling)}
+    if method == "smp":
+        rows["allocation"] = recipes.allocation_title(allocation, settings.magnitude_topk_threshold_p)
+    else:
+        rows |= {"weights": "encoder and head are trained, too", "learning rate": weight_rate(settings)}
+        rows["allocation"] = allocation
+    rows["pruning"] = f"N = {length:,} steps ({100 * length / total:.0f} %)"
+    if method != "magnitude":
+        rows["regulariser"] = f"lambda {settings.final_lambda:g}, " + rising.get(method, f"rising over {ramp:,} steps")
+        rows["scores"] = (
+            f"{settings.mask_init} init, scale {settings.mask_scale:g}, "
+            f"learning rate {settings.mask_scores_learning_rate:g}"
+        )
+    return rows | {"teacher": settings.teacher_model_name_or_path or "none"}
 
 
 def finetuning_rows(settings: Namespace) -> dict[str, str]:
     """What only dense fine-tuning has."""
+    return {"weights": "all are fine-tuned, none is pruned", "learning rate": weight_rate(settings)}
+
+
+def weight_rate(settings: Namespace) -> str:
+    """How weights are trained."""
     warmup = f"{100 * settings.warmup_steps:g} %" if settings.warmup_steps < 1 else f"{settings.warmup_steps:,g} steps"
-    return {
-        "weights": "all are fine-tuned, none is pruned",
-        "learning rate": f"{settings.learning_rate:g}, warm-up {warmup}, weight decay {settings.weight_decay:g}",
-    }
+    return f"{settings.learning_rate:g}, warm-up {warmup}, weight decay {settings.weight_decay:g}"
+
+
+def method_of(settings: Namespace) -> str:
+    """The METHOD of these flags."""
+    return recipes.method_name(settings.pruning_method, settings.freeze_bert.lower() != "false")
 
 
 def steps(task: str, settings: Namespace, processes: int) -> tuple[int, int]:
@@ -117,7 +134,8 @@ def published(task: str, settings: Namespace) -> dict[str, float]:
     if settings.pruning_method == "finetune":
         return figures.published(task, 1.0, figures.FINETUNED, kd, backbone)
     allocation = recipes.allocation(settings.magnitude_topk_threshold, settings.global_topk)
-    return figures.published(task, settings.final_threshold, allocation, kd, backbone)
+    ranked = figures.ranked_by(method_of(settings), allocation)
+    return figures.published(task, settings.final_threshold, ranked, kd, backbone)
 
 
 def check_teacher(settings: Namespace, default: str | None) -> None:

@@ -45,6 +45,7 @@ class Problem:
             "processing_class": tokenizer,
             "data_collator": DataCollatorWithPadding(tokenizer),
             "compute_metrics": self.compute_metrics,
+            "distillation": self.model.distillation,
         }
 
     def with_numbered_rows(self) -> "Problem":

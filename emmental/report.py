@@ -19,6 +19,8 @@ from emmental.tables import table
 matplotlib.use("agg")  # files only, no display
 from matplotlib import pyplot as plt
 
+DENSE = "model.safetensors"  # what save_pretrained writes
+
 
 def duration(seconds: float) -> str:
     """Seconds for a reader: "7 min 40 s"."""
@@ -44,22 +46,45 @@ def plan(config, backbone, problem, schedule, layers, teacher, checkpoint) -> st
     rows = {
         "backbone": f"{backbone.name} ({type(backbone.model).__name__})"
         + (", its masked-LM head drawn at random: the checkpoint has none" if backbone.random_head else ""),
-        "masked": f"{len(layers)} matrices, {weights:,} weights; everything is frozen",
-        "density": f"{schedule.initial_density:g} -> {schedule.final_density:g}"
-        + (", falling linearly" if schedule.power == 1 else ""),
+        "masked": f"{len(layers)} matrices, {weights:,} weights; "
+        + ("everything is frozen" if config.freeze_bert else "encoder and head are trained, the embeddings are frozen"),
+        "density": _density_row(config, schedule),
         "label words": ", ".join(f"{label}={word}" for label, word in problem.label_words.items()),
         **_data_rows(problem),
         "steps": f"T = {schedule.total_steps:,} of {_examples_per_step(config)} examples, N = "
         f"{schedule.pruning_steps:,} of them prune ({100 * schedule.pruning_steps / schedule.total_steps:.0f} %)",
         "scores": f"{config.mask_init} init, scale {config.mask_scale:g}, "
         f"learning rate {config.mask_scores_learning_rate:g}",
+        **({} if config.freeze_bert else {"learning rate": _rate(config)}),
         "regulariser": f"lambda {schedule.final_lambda:g}"
         + (f", whole from step {schedule.ramp_steps:,} on" if schedule.ramp_steps < schedule.total_steps else ""),
         **({"teacher": _teacher_row(config, problem, teacher)} if teacher else {}),
         **_place_rows(config, checkpoint),
     }
-    allocation = recipes.allocation_title(config.allocation, config.magnitude_topk_threshold_p)
-    return table(f"{problem.task} with {allocation}", rows)
+    if config.pruning_method == "magnitude":
+        del rows["scores"], rows["regulariser"]
+    return table(f"{problem.task} with {method_name(config)}", rows)
+
+
+def method_name(config) -> str:
+    """The method as the paper names it."""
+    if not config.freeze_bert:
+        names = {"topK": "MvP", "sigmoied_threshold": "SMvP", "magnitude": "MaP", "l0": "L0"}
+        return f"{names[config.pruning_method]} ({config.allocation})"
+    return recipes.allocation_title(config.allocation, config.magnitude_topk_threshold_p)
+
+
+def _density_row(config, schedule) -> str:
+    course = f"{schedule.initial_density:g} -> {schedule.final_density:g}"
+    if config.pruning_method == "l0":
+        return "set by lambda"
+    if schedule.by_penalty:
+        return f"set by lambda, with a threshold {course}"
+    return course + (", falling linearly" if schedule.power == 1 else "")
+
+
+def _rate(config) -> str:
+    return f"{config.learning_rate:g}, warm-up {config.warmup_steps:g}, decay {config.weight_decay:g}"
 
 
 def dense_plan(config, name, model, problem, total_steps, checkpoint) -> str:
@@ -68,7 +93,7 @@ def dense_plan(config, name, model, problem, total_steps, checkpoint) -> str:
         "model": f"{name} ({type(model).__name__}), {model.num_parameters():,} parameters, all trained",
         **_data_rows(problem),
         "steps": f"T = {total_steps:,} of {_examples_per_step(config)} examples",
-        "learning rate": f"{config.learning_rate:g}, warm-up {config.warmup_steps:g}, decay {config.weight_decay:g}",
+        "learning rate": _rate(config),
         **_place_rows(config, checkpoint),
     }
     return table(f"{problem.task}, fine-tuned densely", rows)
@@ -116,6 +141,7 @@ def results(measured: dict, metrics: tuple[str, ...], mask: Mask, output_dir: Pa
     rows |= {
         "density": f"{measured['density']:.4f}  ({kept:,} of {weights:,} weights)",
         "mask": f"{MASK}, {file_size(output_dir / MASK)}",
+        **({"model": f"{DENSE}, {file_size(output_dir / DENSE)}"} if (output_dir / DENSE).exists() else {}),
         "time": duration(measured["seconds"]),
         "pictures": "density.png, curves.png",
     }
@@ -125,7 +151,7 @@ def results(measured: dict, metrics: tuple[str, ...], mask: Mask, output_dir: Pa
 def dense_results(measured: dict, metrics: tuple[str, ...], output_dir: Path, published: dict[str, float]) -> str:
     """The table that is shown after fine-tuning."""
     rows = _metric_rows(measured, metrics, published) | {
-        "model": f"model.safetensors, {file_size(output_dir / 'model.safetensors')}",
+        "model": f"{DENSE}, {file_size(output_dir / DENSE)}",
         "time": duration(measured["seconds"]),
     }
     return table(f"results of {output_dir}", rows)
@@ -146,10 +172,10 @@ def _metric_rows(measured: dict, metrics: tuple[str, ...], published: dict[str, 
 class Progress(ProgressCallback):
     """Trainer's progress bar with loss and current density, and a line for every evaluation.
 
-    density: of a step; metrics: the logged ones that the line shows.
+    density: at the moment; metrics: the logged ones that the line shows.
     """
 
-    def __init__(self, density: Callable[[int], float], metrics: list[str]):
+    def __init__(self, density: Callable[[], float], metrics: list[str]):
         super().__init__()
         self.density, self.metrics = density, metrics
 
@@ -160,11 +186,11 @@ class Progress(ProgressCallback):
         if not state.is_world_process_zero or self.training_bar is None:
             return
         if "loss" in logs:
-            density = self.density(state.global_step)
+            density = self.density()
             self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}", density=f"{density:.3f}")
         measured = [f"{name.removeprefix('eval_')} {readable(logs[name])}" for name in self.metrics if name in logs]
         if measured:
-            density = self.density(state.global_step)
+            density = self.density()
             self.training_bar.write(f"step {state.global_step:>6}  density {density:.4f}  {'  '.join(measured)}")
 
 
@@ -195,14 +221,18 @@ def draw_curves(
 ) -> None:
     """Density, training loss and the chief metric over the steps; the metric that counts is marked."""
     figure, (top, middle, bottom) = plt.subplots(3, figsize=(8, 8), sharex=True, layout="constrained")
-    steps = np.linspace(0, schedule.total_steps, 400)
-    top.plot(steps, [100 * schedule.density(step) for step in steps], color="tab:blue")
-    top.axvline(schedule.pruning_steps, color="grey", linestyle=":")
-    top.annotate(
-        f" N = {schedule.pruning_steps}: {100 * schedule.final_density:g} % remain",
-        (schedule.pruning_steps, 60),
-        color="dimgrey",
-    )
+    if schedule.by_penalty:
+        measured = [(entry["step"], 100 * entry["density"]) for entry in history if "density" in entry]
+        top.plot(*zip(*measured, strict=True), color="tab:blue")
+    else:
+        steps = np.linspace(0, schedule.total_steps, 400)
+        top.plot(steps, [100 * schedule.density(step) for step in steps], color="tab:blue")
+        top.axvline(schedule.pruning_steps, color="grey", linestyle=":")
+        top.annotate(
+            f" N = {schedule.pruning_steps}: {100 * schedule.final_density:g} % remain",
+            (schedule.pruning_steps, 60),
+            color="dimgrey",
+        )
     top.set(ylabel="remaining weights (%)", ylim=(0, 103))
 
     losses = [(entry["step"], entry["loss"]) for entry in history if "loss" in entry]
@@ -217,7 +247,7 @@ def draw_curves(
     points = {entry["step"]: entry[metric] for entry in history if metric in entry}
     name = metric.removeprefix("eval_")
     bottom.plot(points.keys(), points.values(), color="tab:green", marker=".", label=name)
-    bottom.plot(best_step, points[best_step], "*", color="black", markersize=12, label="the mask that is kept")
+    bottom.plot(best_step, points[best_step], "*", color="black", markersize=12, label="what is kept")
     _draw_baseline(bottom, baseline)
     bottom.axvline(schedule.pruning_steps, color="grey", linestyle=":")
     bottom.set(xlabel="step", ylabel=name)

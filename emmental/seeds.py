@@ -1,5 +1,7 @@
-"""One run per seed, one after another, and the mean of what they measured. Knows of runs only their output folders."""
+"""Several runs one after another, and the mean of what runs of several seeds measured. Knows of runs only their output
+folders."""
 
+import difflib
 import json
 import shlex
 import signal
@@ -19,8 +21,15 @@ NOT_METRICS = ("loss", "runtime", "per_second", "preparation_time")
 def run(commands: dict[Path, list[str]], published: dict[str, float], again: bool) -> None:
     """Run the command of each seed's output folder, but for finished runs unless ``again``; print the mean over all.
 
-    published: figures in percent to show beside. Ends with a failed run's exit status at once.
+    published: figures in percent to show beside.
     """
+    finish(commands, again)
+    print(summary(list(commands), published))
+
+
+def finish(commands: dict[Path, list[str]], again: bool = False) -> None:
+    """Run the command of each output folder, but for finished runs unless ``again``. Ends with a failed run's exit
+    status at once."""
     for folder, command in commands.items():
         if (folder / RESULTS).exists() and not again:
             print(f"{folder} is finished and stays", flush=True)
@@ -29,7 +38,19 @@ def run(commands: dict[Path, list[str]], published: dict[str, float], again: boo
         if status := _run(command):
             print(f"error: the run of {folder} ended with exit status {status}", file=sys.stderr)
             sys.exit(status)
-    print(summary(list(commands), published))
+
+
+def check_command(folder: Path, words: list[str]) -> None:
+    """Raise InputError where the folder holds a finished run of another command than that with these flags."""
+    if not (folder / RESULTS).exists():
+        return
+    before = shlex.split(json.loads((folder / RESULTS).read_text())["command"])[2:]
+    if before != words:
+        other = ", ".join(word for word in difflib.ndiff(before, words) if word[0] in "-+")
+        raise InputError(
+            f"{folder} holds a run of another command (- it, + this one: {other}): set another OUTPUT_DIR, or "
+            f"remove that folder"
+        )
 
 
 def _run(command: list[str]) -> int:

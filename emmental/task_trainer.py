@@ -4,6 +4,8 @@ and on several processes each example counted once.
 Builds on public hooks only; knows no task and no mask.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch.utils.data import DataLoader
 from transformers import Trainer
@@ -20,13 +22,21 @@ class TaskTrainer(Trainer):
 
     more_eval_datasets: validation sets beside eval_dataset by name; their metrics are prefixed ``eval_<name>_``. A
     column ``row`` of a data set says which of its rows a batch holds; no model gets it. teacher: logits to distil from,
-    by the training set's ``row``; the model then has a method ``distillation``.
+    by the training set's ``row``; distillation: the loss towards them, see the heads'.
     """
 
-    def __init__(self, model, args, teacher: TeacherLogits | None = None, more_eval_datasets=None, **kwargs):
+    def __init__(
+        self,
+        model,
+        args,
+        teacher: TeacherLogits | None = None,
+        distillation: Callable[..., torch.Tensor] | None = None,
+        more_eval_datasets: dict | None = None,
+        **kwargs,
+    ):
         keep_freed_memory()
         super().__init__(model, args, **kwargs)
-        self.teacher = teacher
+        self.teacher, self.distillation = teacher, distillation
         self.more_eval_datasets = more_eval_datasets or {}
         self.last_losses: dict[str, torch.Tensor] = {}
 
@@ -64,7 +74,7 @@ class TaskTrainer(Trainer):
             self.last_losses = {"task_loss": share * loss.detach()}
             if self.teacher:
                 taught = self.teacher.batch(rows[: len(counted["input_ids"])])
-                distillation = self.model.distillation(outputs, taught, counted, self.args.temperature)
+                distillation = self.distillation(outputs, taught, counted, self.args.temperature)
                 self.last_losses["distillation"] = share * distillation.detach()
                 loss = self.args.alpha_ce * loss + self.args.alpha_distil * distillation
             loss = share * loss

@@ -1,68 +1,69 @@
-"""SMPTrainer: training with masks. Once per optimiser step the schedule gives a density, the allocation one per matrix,
-and every layer selects its mask, which all micro-batches and evaluations share until the next step.
+"""SMPTrainer: training with masks. Once per optimiser step the schedule gives a density and the pruning method sets
+every layer's mask, which all micro-batches and evaluations share until the next step.
 
 Builds on public hooks and callbacks only; knows no task.
 """
 
+import contextlib
+
 import torch
 from transformers import TrainerCallback
 
-from emmental import allocation, layers, ranking
+from emmental import layers
 from emmental.errors import InputError
 from emmental.losses import add_regulariser
-from emmental.masking import kept_weights
+from emmental.methods import method_of
 from emmental.schedule import Schedule
 from emmental.task_trainer import TaskTrainer
-from emmental.threads import each
 
 
 class SMPTrainer(TaskTrainer):
-    """Trains mask scores. The model is a LabelWordModel whose backbone holds MaskedLinear layers."""
+    """Trains what the model's parameters let it: mask scores, and for some methods weights. The model holds
+    MaskedLinear layers: a LabelWordModel, or one of transformers' own."""
 
     loss_is_scaled_for_ga = False  # ours is a mean per micro-batch plus a regulariser: Trainer must divide it
 
     def __init__(self, model, args, schedule: Schedule, **kwargs):
         super().__init__(model, args, **kwargs)
         self.schedule = schedule
-        self.masked_layers = layers.masked_layers(model.backbone)  # names as in the checkpoint
+        self.masked_layers = layers.masked_layers(getattr(model, "backbone", model))  # names as in the checkpoint
+        self.method = method_of(args)
         self.add_callback(MaskSelection(self))
         self.add_callback(UncorrectedEpsilon(args.adam_epsilon, args.adam_beta2))
 
     def select_masks(self, density: float | None = None) -> None:
-        """Recompute every layer's mask from its scores, by default for the current step's density."""
-        if density is None:
-            density = self.schedule.density(self.state.global_step)
-        scores = {name: layer.mask_scores for name, layer in self.masked_layers.items()}
-        if self.args.allocation == "global":
-            kept = kept_weights(density, sum(matrix.numel() for matrix in scores.values()))
-            masks = ranking.select_together([*scores.values()], kept)
-            for layer, mask in zip(self.masked_layers.values(), masks, strict=True):
-                layer.mask = mask
-            return
-        if self.args.allocation == "soft":
-            p = self.args.magnitude_topk_threshold_p
-            densities = allocation.soft(scores, density, p, layers.matrix_type)
-        else:
-            densities = allocation.local(scores, density)
-        each(lambda name: self.masked_layers[name].select(densities[name]), densities)
+        """Set every layer's mask anew, by default for the current step's density."""
+        step = self.state.global_step
+        self.method.select(self.masked_layers, self.schedule.density(step) if density is None else density, step)
+
+    def scores(self) -> list[torch.Tensor]:
+        """The matrices of mask scores, in the model's order; none for a method without."""
+        return [layer.mask_scores for layer in self.masked_layers.values() if layer.mask_scores is not None]
 
     def create_optimizer(self, model=None):
-        """The configured optimiser (fused AdamW) over the mask scores alone, without weight decay."""
+        """The configured optimiser (fused AdamW). Scores have their learning rate and no weight decay; where weights
+        are trained, matrices decay by --weight_decay."""
         if self.optimizer is None:
             optimizer_class, settings = self.get_optimizer_cls_and_kwargs(self.args, self.model)
-            scores = [layer.mask_scores for layer in self.masked_layers.values()]
-            settings |= {"lr": self.args.mask_scores_learning_rate, "weight_decay": 0.0}
-            self.optimizer = optimizer_class(scores, **settings)
+            scores = self.scores()
+            groups = [{"params": scores, "lr": self.args.mask_scores_learning_rate, "weight_decay": 0.0}]
+            trained = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
+            known = {id(matrix) for matrix in scores}
+            decaying = set(self.get_decay_parameter_names(self.model))
+            for decay, names in ((self.args.weight_decay, trained.keys() & decaying), (0.0, trained.keys() - decaying)):
+                weights = [weight for name, weight in trained.items() if name in names and id(weight) not in known]
+                groups.append({"params": weights, "lr": self.args.learning_rate, "weight_decay": decay})
+            self.optimizer = optimizer_class([group for group in groups if group["params"]], **settings)
         return self.optimizer
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         """Trainer's, and at the last micro-batch of a step lambda(t) times the score regulariser with its gradient."""
         loss = super().training_step(model, inputs, num_items_in_batch)
         if self.schedule.final_lambda and self.accelerator.sync_gradients:
-            scores = [layer.mask_scores for layer in self.masked_layers.values()]
             weight = self.schedule.regulariser_weight(self.state.global_step)
             scaler = self.accelerator.scaler
-            regulariser = add_regulariser(scores, weight, scaler.get_scale() if scaler else 1.0)
+            scale = scaler.get_scale() if scaler else 1.0
+            regulariser = add_regulariser(self.scores(), weight, scale, self.method.shift)
             self.last_losses["regulariser"] = regulariser
             loss = loss + weight * regulariser
         return loss
@@ -77,13 +78,33 @@ class SMPTrainer(TaskTrainer):
             )
         return (loss, outputs) if return_outputs else loss
 
+    def evaluate(self, *arguments, **settings):
+        """TaskTrainer's evaluation, of the masks that count."""
+        with self.settled():
+            return super().evaluate(*arguments, **settings)
+
+    @contextlib.contextmanager
+    def settled(self):
+        """While it is open, masks that are noisy in training are without noise."""
+        if self.method.noisy:
+            self.method.settle(self.masked_layers)
+        yield
+        if self.method.noisy:
+            self.select_masks()
+
+    def density(self) -> float:
+        """The share of weights that remains now: as scheduled, or, where lambda decides, as measured."""
+        if self.method.by_penalty:
+            return layers.density(self.masked_layers)
+        return self.schedule.density(self.state.global_step)
+
     def log(self, logs, start_time=None):
         """The log entries with what pruning adds: density and lambda; at evaluations the density of each matrix."""
-        step = self.state.global_step
         if "loss" in logs:
-            logs |= {"density": self.schedule.density(step), "lambda": self.schedule.regulariser_weight(step)}
+            weight = self.schedule.regulariser_weight(self.state.global_step)
+            logs |= {"density": self.density(), "lambda": weight}
         if "eval_loss" in logs and self.is_in_train:
-            kept = {f"density/{name}": layer.mask.float().mean().item() for name, layer in self.masked_layers.items()}
+            kept = {f"density/{name}": layer.kept() / layer.mask.numel() for name, layer in self.masked_layers.items()}
             logs = logs | {"density": layers.density(self.masked_layers)} | kept
         super().log(logs, start_time)
 

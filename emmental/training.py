@@ -1,4 +1,4 @@
-"""One pruning run from start to finish: plan, train or resume, keep the best mask, write and show the results."""
+"""One pruning run from start to finish: plan, train or resume, keep the best state, write and show the results."""
 
 import math
 import time
@@ -9,52 +9,53 @@ import transformers
 from transformers import ProgressCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
-from emmental import checkpoints, figures, masks, processes, report, snapshots
+from emmental import checkpoints, figures, masks, processes, provenance, recipes, report, snapshots
 from emmental.arguments import SMPConfig
 from emmental.backbones import Backbone
 from emmental.errors import InputError
 from emmental.files import write_json
-from emmental.heads import label_word_ids
-from emmental.layers import init_scores, swap_in
+from emmental.layers import density, init_scores
 from emmental.preemption import Preemption
 from emmental.problem import Problem
 from emmental.schedule import POWERS, Lengths, Schedule, pruning_length, ramp_length
+from emmental.students import Student
 from emmental.teacher_logits import TeacherLogits, stored_logits
 from emmental.teachers import Teacher, check_order, load_teacher
 from emmental.trainer import SMPTrainer
 
 
-def prune(config: SMPConfig, backbone: Backbone, problem: Problem) -> dict:
-    """Train a mask and leave it with its results in ``config.output_dir``. Returns what all_results.json holds.
+def prune(config: SMPConfig, student: Student, problem: Problem) -> dict:
+    """Train masks and leave what came of it in ``config.output_dir``. Returns what all_results.json holds.
 
     Raises InputError before anything is created where the run cannot be done as asked.
     """
     started = time.monotonic()
-    check_length(problem.max_length, backbone.tokenizer.model_max_length)
+    check_length(problem.max_length, student.tokenizer.model_max_length)
     snapshot_densities(config)
     schedule = plan_schedule(config, len(problem.train), problem.lengths)
-    word_ids = label_word_ids(backbone.tokenizer, list(problem.label_words.values()))
-    teacher = checked_teacher(config, backbone, problem) if config.teacher_model_name_or_path else None
-    info = mask_info(config, backbone, problem)
+    teacher = checked_teacher(config, student.backbone, problem) if config.teacher_model_name_or_path else None
+    info = mask_info(config, student.backbone, problem)
     transformers.set_seed(config.seed)
-    layers = swap_in(backbone.model)
+    layers = student.begin(info)
+    if config.pruning_method == "magnitude":
+        for layer in layers.values():
+            layer.drop_scores()
     init_scores(layers, config.mask_init, config.mask_scale)
     settings = run_settings(config, info, schedule, problem.reading, teacher)
     checkpoint = prepare_output(config, settings)
     config.label_names = list(problem.label_names)
     if config.should_save:
-        print(report.plan(config, backbone, problem, schedule, layers, teacher, checkpoint), flush=True)
+        print(report.plan(config, student.backbone, problem, schedule, layers, teacher, checkpoint), flush=True)
 
     logits = None
     if teacher:
         problem = problem.with_numbered_rows()
         with config.main_process_first(desc="the teacher's logits"):
-            logits = TeacherLogits(stored_logits(teacher.model, problem.train, backbone.tokenizer), teacher.order)
+            logits = TeacherLogits(stored_logits(teacher.model, problem.train, student.tokenizer), teacher.order)
         del teacher  # all that it has to say is stored
-    model = problem.model(backbone.model, word_ids)
-    trainer = build_trainer(config, backbone, problem, schedule, model, info, logits)
+    trainer = build_trainer(config, student, problem, schedule, logits)
     train(trainer, checkpoint)
-    return conclude(trainer, problem, info, time.monotonic() - started)
+    return conclude(trainer, student, problem, time.monotonic() - started)
 
 
 def checked_teacher(config: SMPConfig, backbone: Backbone, problem: Problem) -> Teacher:
@@ -105,16 +106,24 @@ def plan_schedule(config: SMPConfig, examples: int, lengths: Lengths) -> Schedul
             f"{pruning_steps} pruning steps (PRUNING_STEPS, --warmup_threshold_step) do not fit into a run of {total} "
             f"steps: give 1 to {total - 1}, or none for the default"
         )
-    ramp_steps = ramp_length(total, config.final_threshold, lengths)
     return Schedule(
         total,
         pruning_steps,
         config.final_threshold,
         config.final_lambda,
         config.initial_threshold,
-        ramp_steps,
+        lambda_steps(config, total, pruning_steps, lengths),
         POWERS[config.density_schedule],
+        by_penalty=config.pruning_method in ("sigmoied_threshold", "l0"),
     )
+
+
+def lambda_steps(config: SMPConfig, total: int, pruning_steps: int, lengths: Lengths) -> int:
+    """The number of steps that raise lambda. Movement Pruning's example scripts let it follow the threshold, which
+    rises for soft movement and stands for L0."""
+    follows = {"sigmoied_threshold": pruning_steps, "l0": 0}
+    ramp = ramp_length(total, config.final_threshold, lengths)
+    return follows.get(config.pruning_method, ramp)
 
 
 def snapshot_densities(config: SMPConfig) -> list[float]:
@@ -132,11 +141,11 @@ def mask_info(config: SMPConfig, backbone: Backbone, problem: Problem) -> masks.
         base_model=backbone.name,
         base_revision=backbone.revision,
         weights_sha256=backbone.weights_sha256(),
-        head_sha256=backbone.head_sha256(),
+        head_sha256=backbone.head_sha256() if config.freeze_bert else "",
         task=problem.task,
         label_words=problem.label_words,
         density=config.final_threshold,
-        method=config.pruning_method,
+        method=config.pruning_method if config.freeze_bert else f"{config.pruning_method}, weights trained",
         allocation=config.allocation,
         p=config.magnitude_topk_threshold_p,
     )
@@ -148,7 +157,8 @@ def run_settings(config: SMPConfig, info: masks.MaskInfo, schedule: Schedule, re
     taught = {"teacher": teacher.name, "teacher_order": list(teacher.order)} if teacher else {}
     taught |= {name: getattr(config, name) for name in names} if teacher else {}
     scores = {name: getattr(config, name) for name in ("mask_scores_learning_rate", "mask_init", "mask_scale")}
-    return asdict(info) | asdict(schedule) | scores | taught | loop_settings(config) | reading
+    rate = {} if config.freeze_bert else {name: getattr(config, name) for name in ("learning_rate", "weight_decay")}
+    return asdict(info) | asdict(schedule) | scores | rate | taught | loop_settings(config) | reading
 
 
 def loop_settings(config: SMPConfig) -> dict:
@@ -160,24 +170,21 @@ def loop_settings(config: SMPConfig) -> dict:
     return {name: getattr(config, name) for name in names}
 
 
-def build_trainer(config, backbone, problem, schedule, model, info, teacher) -> SMPTrainer:
+def build_trainer(config, student, problem, schedule, teacher) -> SMPTrainer:
     """The trainer with its data, callbacks and logs."""
-    trainer = SMPTrainer(model, config, schedule, teacher=teacher, **problem.for_trainer(backbone.tokenizer))
-
-    def save_mask(path: Path):
-        masks.save(masks.Mask(masks.capture(trainer.masked_layers), info), path)
+    trainer = SMPTrainer(student.model(), config, schedule, teacher=teacher, **problem.for_trainer(student.tokenizer))
 
     def take_snapshot(density: float):
         trainer.select_masks(density)
         if config.should_save:
-            save_mask(Path(config.output_dir) / f"{snapshots.prefix(density)}.safetensors")
+            student.keep(Path(config.output_dir) / f"{snapshots.prefix(density)}.safetensors")
         trainer.evaluate(metric_key_prefix=snapshots.prefix(density))
         trainer.select_masks()
 
     trainer.remove_callback(ProgressCallback)
     if not config.disable_tqdm:
-        trainer.add_callback(report.Progress(schedule.density, problem.logged_metrics()))
-    trainer.add_callback(checkpoints.BestMask(f"eval_{problem.metrics[0]}", schedule, save_mask))
+        trainer.add_callback(report.Progress(trainer.density, problem.logged_metrics()))
+    trainer.add_callback(checkpoints.Best(f"eval_{problem.metrics[0]}", schedule, student.keep))
     trainer.add_callback(checkpoints.Seal())
     if config.snapshot_densities:
         trainer.add_callback(snapshots.Snapshots(snapshot_densities(config), schedule.density, take_snapshot))
@@ -202,47 +209,52 @@ def train(trainer: SMPTrainer, checkpoint: Path | None) -> None:
         trainer.evaluate()
 
 
-def conclude(trainer: SMPTrainer, problem: Problem, info: masks.MaskInfo, seconds: float) -> dict:
-    """Evaluate the best mask once more, write the run's files, show the table."""
-    trainer.accelerator.wait_for_everyone()  # until the best mask is written
-    output_dir = Path(trainer.args.output_dir)
+def conclude(trainer: SMPTrainer, student: Student, problem: Problem, seconds: float) -> dict:
+    """Evaluate the best state once more, write the run's files, show the table."""
+    trainer.accelerator.wait_for_everyone()  # until the best state is written
+    config, info, output_dir = trainer.args, student.info, Path(trainer.args.output_dir)
     metric = f"eval_{problem.metrics[0]}"
     history = trainer.state.log_history.copy()
     evaluations = checkpoints.final_evaluations(history, metric, trainer.schedule)
     best = checkpoints.best_evaluation(history, metric, trainer.schedule)
-    mask = masks.load(output_dir / checkpoints.BEST)
-    masks.apply(mask.bits, trainer.masked_layers)
+    student.restore(output_dir / checkpoints.BEST)
     measured = problem.measure(trainer)
     results = {
         "task": problem.task,
         "model": info.base_model,
+        "method": info.method,
         "allocation": info.allocation,
-        "density": mask.density(),
-        "final_threshold": info.density,
+        "density": density(trainer.masked_layers),
+        "final_threshold": config.final_threshold,
+        "final_lambda": config.final_lambda,
         **{name: value for name, value in measured.items() if name.startswith("eval_")},
         "best_step": best["step"],
         f"last_{metric}": evaluations[-1][metric],
         "evaluations_at_final_density": len(evaluations),
         **problem.majority(),
-        **({"teacher": trainer.args.teacher_model_name_or_path} if trainer.teacher else {}),
+        **({"teacher": config.teacher_model_name_or_path} if trainer.teacher else {}),
+        "trained_parameters": sum(weight.numel() for weight in trainer.model.parameters() if weight.requires_grad),
         "pruning_steps": trainer.schedule.pruning_steps,
         "global_step": trainer.state.global_step,
-        "seed": trainer.args.seed,
+        "seed": config.seed,
         "seconds": seconds,
+        **provenance.of_this_run(),
     }
-    if trainer.args.should_save:
-        masks.save(mask, output_dir / checkpoints.MASK)
+    if config.should_save:
+        mask = student.leave(output_dir)
         title = f"{problem.task}, {100 * mask.density():.2f} % of {info.base_model} remain"
         report.draw_density(mask.bits, title, output_dir / "density.png")
         report.draw_curves(history, trainer.schedule, metric, best["step"], problem.baseline, output_dir / "curves.png")
-        if trainer.args.snapshot_densities:
-            rows = snapshots.collect(history, snapshot_densities(trainer.args), problem.metrics)
+        if config.snapshot_densities:
+            rows = snapshots.collect(history, snapshot_densities(config), problem.metrics)
             snapshots.write_csv(rows, output_dir / "densities.csv")
-            end = trainer.args.final_threshold, results[metric]
+            end = config.final_threshold, results[metric]
             report.draw_densities(rows, problem.metrics[0], end, problem.baseline, output_dir / "densities.png")
         write_json(output_dir / checkpoints.RESULTS, results)
         checkpoints.finish(output_dir)
-        kd = bool(trainer.args.teacher_model_name_or_path)
-        published = figures.published(problem.task, info.density, info.allocation, kd, info.base_model)
+        kd = bool(config.teacher_model_name_or_path)
+        method = recipes.method_name(config.pruning_method, config.freeze_bert)
+        ranked = figures.ranked_by(method, info.allocation)
+        published = figures.published(problem.task, info.density, ranked, kd, info.base_model)
         print(report.results(results, problem.metrics, mask, output_dir, published), flush=True)
     return results

@@ -24,6 +24,7 @@ from emmental import (
 )
 from emmental.arguments import parse_label_map
 from emmental.errors import InputError
+from emmental.fine_tuned import is_fine_tuned
 from emmental.inference import Pruned, fold, is_standalone, load_pruned
 from emmental.spans import PrunedSpans
 from emmental.tasks import squad
@@ -133,6 +134,7 @@ def shrink(arguments) -> None:
         raise InputError(f"{arguments.folder} exists: name a new folder")
     if shrunk_files.is_shrunk(arguments.mask):
         raise InputError(f"{arguments.mask} is shrunk already: shrink the mask that it came from")
+    check_frozen(arguments)
     pruned = open_pruned(arguments)
     before = shrunk_report.measure(pruned.model.backbone)
     shrunk.shrink(pruned.model.backbone, arguments.shrink_min)
@@ -155,6 +157,7 @@ def pack(arguments) -> None:
 def export(arguments) -> None:
     from emmental import onnx_export  # slow to import, and needed here alone
 
+    check_frozen(arguments)
     pruned = open_pruned(arguments)
     labels = list(pruned.info.label_words)
     difference, inputs, outputs = onnx_export.export(pruned.model, pruned.tokenizer, labels, arguments.file)
@@ -162,6 +165,12 @@ def export(arguments) -> None:
         f"{arguments.file}: {report.file_size(arguments.file)}, opset {onnx_export.OPSET}, {', '.join(inputs)} -> "
         f"{', '.join(outputs)}; onnxruntime's logits differ from PyTorch's by {difference:.1e}"
     )
+
+
+def check_frozen(arguments) -> None:
+    """Raise InputError where there is a checkpoint with weights of its own in place of a mask."""
+    if is_fine_tuned(arguments.mask):
+        raise InputError(f"{arguments.mask} holds a fine-tuned model: give a mask over a frozen backbone")
 
 
 def open_pruned(arguments) -> Pruned | PrunedSpans:

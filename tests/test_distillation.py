@@ -133,6 +133,7 @@ def test_stored_logits_give_the_losses_of_a_live_teacher(tiny_bert, tmp_path, mo
             config,
             Schedule(6, 4, 0.2, 20.0),
             teacher=teacher,
+            distillation=(SpanClassifier if spans else SequenceClassifier).distillation,
             train_dataset=train,
             processing_class=tokenizer,
             data_collator=DataCollatorWithPadding(tokenizer),

@@ -1,0 +1,181 @@
+"""What a comparison shows: comparison.csv (a row per run), comparison.md (means over seeds) and comparison.png.
+
+Reads the folders that comparison.py names; every finished run in there counts.
+"""
+
+import csv
+import json
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+
+from emmental import recipes
+from emmental.comparison import Contestant, parse_folder
+from emmental.files import replacing, write_text
+from emmental.seeds import RESULTS
+from emmental.tables import markdown
+
+matplotlib.use("agg")  # files only, no display
+from matplotlib import pyplot as plt
+
+NAMES = {
+    "smp-l": "SMP-L", "smp-s": "SMP-S", "smp-g": "SMP, global", "movement": "MvP", "movement-g": "MvP, global",
+    "soft_movement": "SMvP", "magnitude": "MaP", "l0": "L0", "finetune": "fine-tuned",
+}  # fmt: skip
+COLOURS = {
+    "smp-l": "tab:orange", "smp-s": "tab:red", "smp-g": "tab:pink", "movement": "tab:blue", "movement-g": "tab:cyan",
+    "soft_movement": "tab:purple", "magnitude": "tab:green", "l0": "tab:brown",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Point:
+    """The runs of one folder: they differ in their seed alone."""
+
+    contestant: Contestant
+    asked: float | None  # density
+    folder: Path
+    runs: tuple[dict, ...]  # all_results.json of each seed
+
+    @property
+    def density(self) -> float:
+        """Measured, mean over the seeds."""
+        return statistics.mean(run["density"] for run in self.runs)
+
+    def metric(self, name: str) -> tuple[float, float]:
+        """Mean and standard deviation (n - 1; 0 of one run) after the last step."""
+        values = [after_last_step(run, name) for run in self.runs]
+        return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def after_last_step(run: dict, metric: str) -> float:
+    """The metric of a run's end, which is chosen by nobody; results name the best evaluation beside it."""
+    return run.get(f"last_eval_{metric}", run[f"eval_{metric}"])
+
+
+def label(contestant: Contestant) -> str:
+    """As the paper names the method."""
+    return NAMES[contestant.name] + " + KD" * contestant.kd + ", magnitude init" * contestant.magnitude_init
+
+
+def collect(output: Path) -> list[Point]:
+    """All points with finished runs, by method in the order of NAMES and falling density."""
+    found = defaultdict(list)
+    for path in sorted(output.glob(f"*/seed_*/{RESULTS}")):
+        found[path.parents[1]].append(json.loads(path.read_text()))
+    points = [Point(*parse_folder(folder.name), folder, tuple(runs)) for folder, runs in found.items()]
+    order = list(NAMES)
+    return sorted(
+        points, key=lambda p: (order.index(p.contestant.name), p.contestant.kd, p.contestant.magnitude_init, -p.density)
+    )
+
+
+def write(output: Path, task: str, command: str, log_axis: bool) -> str:
+    """Write the three files; returns what is to be shown of them."""
+    metric, points = recipes.RECIPES[task].metric, collect(output)
+    write_csv(points, metric, output / "comparison.csv")
+    text = table(points, task, metric)
+    note = (
+        f"\n{metric} on the validation set after the last step, mean ± standard deviation over the seeds; the density "
+        f"is measured. Last command for this folder:\n\n```\n{command}\n```\n"
+    )
+    write_text(output / "comparison.md", f"{text}\n{note}")
+    draw(points, task, metric, log_axis, output / "comparison.png")
+    return f"{text}\n{output}: comparison.csv, comparison.md, comparison.png"
+
+
+def write_csv(points: list[Point], metric: str, path: Path) -> None:
+    """A row per run, with what it takes to trace it."""
+    rows = []
+    for point in points:
+        for run in point.runs:
+            rows.append(
+                {
+                    "method": label(point.contestant),
+                    "density_asked": "" if point.asked is None else point.asked,
+                    "lambda": run.get("final_lambda", ""),
+                    "density": run["density"],
+                    "seed": run["seed"],
+                    metric: after_last_step(run, metric),
+                    f"best_{metric}": run[f"eval_{metric}"],
+                    "majority": run.get(f"majority_eval_{metric}", ""),
+                    "trained_parameters": run["trained_parameters"],
+                    "steps": run["global_step"],
+                    "seconds": round(run["seconds"], 1),
+                    **{name: run[name] for name in ("torch", "transformers", "python", "commit", "command")},
+                }
+            )
+    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def table(points: list[Point], task: str, metric: str) -> str:
+    """A row per method and density, in Markdown."""
+    rows = [["method", "density", metric, "seeds", "trained parameters", "seconds", "steps"]]
+    for point in points:
+        mean, deviation = point.metric(metric)
+        spread = f" ± {_shown(deviation, task)}" if len(point.runs) > 1 else ""
+        seconds = statistics.mean(run["seconds"] for run in point.runs)
+        rows.append(
+            [
+                label(point.contestant),
+                f"{100 * point.density:.1f} %",
+                f"{_shown(mean, task)}{spread}",
+                f"{len(point.runs)}",
+                f"{point.runs[0]['trained_parameters']:,}",
+                f"{seconds:.0f}",
+                f"{point.runs[0]['global_step']:,}",
+            ]
+        )
+    majority = points[0].runs[0].get(f"majority_eval_{metric}")
+    if majority is not None:
+        rows.append(["majority class", "", _shown(majority, task), "", "", "", ""])
+    return f"**{task}**, {points[0].runs[0]['model']}\n\n{markdown(rows)}"
+
+
+def _shown(value: float, task: str) -> str:
+    """A metric in percent, whether it is a share or, for SQuAD, in percent already."""
+    return f"{value if task == 'squad' else 100 * value:.1f}"
+
+
+def draw(points: list[Point], task: str, metric: str, log_axis: bool, path: Path) -> None:
+    """The metric over the remaining weights in percent: a line per method, bars where there are several seeds."""
+    scale = 1 if task == "squad" else 100
+    figure, axes = plt.subplots(figsize=(9, 5.2), layout="constrained")
+    lines = defaultdict(list)
+    for point in points:
+        lines[point.contestant].append(point)
+    for contestant, line in lines.items():
+        means, deviations = (
+            [scale * value for value in side] for side in zip(*(p.metric(metric) for p in line), strict=True)
+        )
+        if contestant.name == "finetune":
+            axes.axhline(means[0], color="black", linewidth=1.2, label=label(contestant))
+            continue
+        axes.errorbar(
+            [100 * point.density for point in line],
+            means,
+            yerr=[deviation or float("nan") for deviation in deviations],
+            color=COLOURS[contestant.name],
+            marker="s" if contestant.kd else "o",
+            fillstyle="none" if contestant.magnitude_init else "full",
+            linestyle="--" if contestant.magnitude_init else "-",
+            capsize=4,
+            label=label(contestant),
+        )
+    majority = points[0].runs[0].get(f"majority_eval_{metric}")
+    if majority is not None:
+        axes.axhline(scale * majority, color="grey", linestyle=":", label="majority class")
+    if log_axis:
+        axes.set_xscale("log")
+    axes.set(xlabel="remaining weights (%)", ylabel=f"{metric} (%)", title=f"{task}, {points[0].runs[0]['model']}")
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", frameon=False)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+    plt.close(figure)
