@@ -20,6 +20,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
+import datasets
 import torch
 import transformers
 from transformers import TrainerCallback
@@ -228,6 +229,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="three lengths, once each")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments = parser.parse_args()
+    datasets.disable_progress_bars()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
         figures = Benchmark(*(3, 1) if arguments.quick else (4, 3), folder).measure()
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}"
