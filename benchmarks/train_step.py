@@ -1,7 +1,7 @@
 """How fast we train: our step against a dense fine-tuning step and against one of the reference code's kind.
 
-    python -m benchmarks.train_step              # the table
-    python -m benchmarks.train_step --quick      # fewer steps, below 5 minutes on 2 quiet cores
+    python -m benchmarks.train_step              # the table, about 10 minutes on 2 quiet cores
+    python -m benchmarks.train_step --quick      # fewer steps, below 5 minutes
     python -m benchmarks.train_step --json       # one JSON object
 
 BERT-base's shape, random weights, lengths of MNLI and SQuAD. What is compared takes turns in one process, by batch;
@@ -20,6 +20,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
+import datasets
 import torch
 import transformers
 from transformers import TrainerCallback
@@ -38,6 +39,7 @@ from benchmarks.training_steps import (
     Workload,
     batches,
 )
+from emmental.methods import method_of
 
 DENSITIES = (0.9, 0.3, 0.03)
 GOALS = {
@@ -98,6 +100,7 @@ class Selections(TrainerCallback):
         for density in DENSITIES:
             for allocation in ("local", "global", "soft"):
                 args.magnitude_topk_threshold, args.global_topk = allocation == "soft", allocation == "global"
+                self.run.method = method_of(args)
                 started = time.perf_counter()
                 self.run.select_masks(density)
                 self.seconds[allocation, density].append(time.perf_counter() - started)
@@ -226,8 +229,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="three lengths, once each")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments = parser.parse_args()
+    datasets.disable_progress_bars()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
-        figures = Benchmark(*(3, 1) if arguments.quick else (8, 3), folder).measure()
+        figures = Benchmark(*(3, 1) if arguments.quick else (4, 3), folder).measure()
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}"
     figures |= {"machine": machine(), "versions": versions}
     print(json.dumps(figures) if arguments.json else table(figures))

@@ -7,6 +7,7 @@ in train_step.py and train_memory.py.
 from dataclasses import dataclass
 
 import torch
+from datasets import Dataset, load_from_disk
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
@@ -16,8 +17,9 @@ from transformers import BertConfig, BertForMaskedLM, PrinterCallback
 from emmental.arguments import SMPConfig
 from emmental.heads import LabelWordModel, SequenceClassifier, SpanClassifier
 from emmental.layers import encoder_linears, init_scores, swap_in
-from emmental.losses import distillation
+from emmental.memory import keep_freed_memory
 from emmental.schedule import Schedule
+from emmental.teacher_logits import TeacherLogits
 from emmental.trainer import SMPTrainer
 
 Batch = dict[str, torch.Tensor]
@@ -93,23 +95,27 @@ class OurRun(SMPTrainer):
         return DataLoader(self.train_dataset, batch_size=None)
 
     def training_step(self, model, inputs, *args):
-        self.batch = inputs
+        self.batch = {name: values for name, values in inputs.items() if name != "row"}
         return super().training_step(model, inputs, *args)
 
 
 class OurDistillingRun(OurRun):
-    """The same with a teacher whose logits were computed once and kept."""
+    """The same with a teacher whose logits were computed once and are read from where they are kept."""
 
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        loss, outputs = super().compute_loss(model, inputs, return_outputs=True)
-        return (loss + distillation(outputs["logits"], torch.zeros_like(outputs["logits"]))) / 2
+    def __init__(self, workload: Workload, todo: list[Batch], folder: str):
+        super().__init__(workload, [batch | {"row": torch.arange(workload.batch)} for batch in todo], folder)
+        logits = torch.zeros(workload.batch, len(LABEL_WORDS[workload.head]))
+        Dataset.from_dict({"logits": logits.numpy()}).save_to_disk(f"{folder}/teacher")
+        self.teacher = TeacherLogits(load_from_disk(f"{folder}/teacher"), tuple(range(logits.shape[1])))
+        self.distillation = workload.head.distillation
 
 
 class DenseStep:
-    """Fine-tuning of the same matrices as well as we know how: our model, batches, attention and clipping, fused AdamW;
-    nothing is masked."""
+    """Fine-tuning of the same matrices as well as we know how: our model, batches, attention and clipping, memory that
+    is kept, fused AdamW; nothing is masked."""
 
     def __init__(self, workload: Workload):
+        keep_freed_memory()
         model = backbone().requires_grad_(False)
         self.weights = [linear.weight.requires_grad_() for linear in encoder_linears(model).values()]
         self.model = workload.head(model, LABEL_WORDS[workload.head]).train()

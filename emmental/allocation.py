@@ -26,7 +26,8 @@ def soft(
     types = defaultdict(list)
     for name in scores:
         types[matrix_type(name)].append(name)
-    means = torch.stack([(matrix.detach() / p).sigmoid_().mean() for matrix in scores.values()])
+    scaled = (matrix.detach() / p if p != 1 else matrix.detach() for matrix in scores.values())
+    means = torch.stack([torch.sigmoid(matrix).mean() for matrix in scaled])
     importance = dict(zip(scores, means.tolist(), strict=True))  # one wait for the device, not one per matrix
     densities = {}
     for names in types.values():

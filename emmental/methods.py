@@ -11,6 +11,7 @@ import torch
 from emmental import allocation, gates, layers, masking, ranking
 from emmental.arguments import SMPConfig
 from emmental.layers import MaskedLinear
+from emmental.threads import each
 
 SURVIVORS = 0.005  # share of every matrix that no threshold removes
 
@@ -31,8 +32,8 @@ class TopK:
     def select(self, layers: Layers, density: float, step: int) -> None:
         """Set the masks so that this share of all weights remains."""
         ranked = {name: self.ranked(layer) for name, layer in layers.items()}
-        for name, share in self.allocate(ranked, density).items():
-            layers[name].select(share, ranked[name])
+        densities = self.allocate(ranked, density)
+        each(lambda name: layers[name].select(densities[name], ranked[name]), layers)
 
     def ranked(self, layer: MaskedLinear) -> torch.Tensor:
         """What decides which weights of a matrix remain."""

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from transformers import Trainer
 
 from emmental.batches import lengths
+from emmental.memory import keep_freed_memory
 from emmental.order import OrderByEpoch, SimilarLengths
 from emmental.processes import last_batches
 from emmental.teacher_logits import TeacherLogits
@@ -33,6 +34,7 @@ class TaskTrainer(Trainer):
         more_eval_datasets: dict | None = None,
         **kwargs,
     ):
+        keep_freed_memory()
         super().__init__(model, args, **kwargs)
         self.teacher, self.distillation = teacher, distillation
         self.more_eval_datasets = more_eval_datasets or {}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -34,6 +34,7 @@ def test_equals_stable_sort_of_the_row(arrays, density):
     assert torch.equal(in_a_row(masks), by_stable_sort(row, kept))
 
 
+@settings(deadline=None)  # many counts, each on threads
 @given(MATRICES, st.data())
 def test_counting_alone_finds_the_same(arrays, data):
     """As on large matrices: no few values are ever left to search, every bound comes from a count."""

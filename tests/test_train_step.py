@@ -9,6 +9,7 @@ from transformers import BertConfig
 
 from benchmarks import train_step, training_steps
 from benchmarks.training_steps import MNLI, SQUAD, SortedLinear, batches, padded
+from emmental import ranking
 from emmental.layers import MaskedLinear, init_scores
 
 
@@ -40,7 +41,10 @@ def test_measures_what_it_promises(monkeypatch, tmp_path):
     monkeypatch.setattr(training_steps, "BertConfig", lambda: small)
     benchmark = train_step.Benchmark(count=2, rounds=1, folder=str(tmp_path))
     benchmark.over_dense()
+    ranked, together = [], ranking.select_together
+    monkeypatch.setattr(ranking, "select_together", lambda *some: ranked.append(1) or together(*some))
     benchmark.selection()
+    assert len(ranked) == len(train_step.DENSITIES) * (20 + 5)  # one allocation in three
     benchmark.over_reference()
     benchmark.squad()
     promised = train_step.GOALS.keys() - {"memory_over_dense"}  # takes processes of its own
