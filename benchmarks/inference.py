@@ -16,8 +16,9 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from transformers import BertConfig, BertForMaskedLM
 
-from emmental.benchmark import BASELINE, Contender, Timing, contender, contenders, random_texts, timed, with_runtime
+from emmental.benchmark import Timing, random_texts, timed
 from emmental.benchmark_report import machine
+from emmental.contenders import BASELINE, Contender, contender, contenders, with_runtime
 from emmental.heads import SequenceClassifier
 from emmental.inspection import aligned
 from emmental.layers import encoder_linears

@@ -1,7 +1,8 @@
 """What a product costs on this machine, dense and sparse: measured once, in a second or two, and remembered.
 
 Costs depend on the shape of the matrix, the number of tokens, the processor and the number of threads. A CSR product's
-time goes with the number of weights, so one density, near the one where dense becomes faster, stands for all.
+time goes with the number of weights, so one density, near the one where dense becomes faster, stands for all. Of the
+many shapes in a shrunk model those that are nearly alike are measured as one.
 """
 
 import contextlib
@@ -13,14 +14,14 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from emmental.downloads import cache_folder
 from emmental.files import write_json
-from emmental.sparse import Product, csr_weight
+from emmental.sparse import Product, csr
 
 TOKENS = (32, 128, 256)
 DENSITY = 0.2
+SIDE = 128  # longer sides are measured as multiples of it
 ROUNDS = 9
 
 Shape = tuple[int, int]  # out, in
@@ -43,14 +44,20 @@ def costs(shapes: Iterable[Shape]) -> dict[Shape, dict[int, Cost]]:
     path = cache_folder() / "product_costs.json"
     remembered = _read(path)
     known = remembered.setdefault(machine(), {})
-    names = {f"{rows}x{columns}": (rows, columns) for rows, columns in shapes}
+    alike = {shape: tuple(map(_rounded, shape)) for shape in shapes}
+    names = {f"{rows}x{columns}": (rows, columns) for rows, columns in alike.values()}
     missing = names.keys() - known.keys()
     if missing:
         known |= {name: {str(tokens): astuple(measured(names[name], tokens)) for tokens in TOKENS} for name in missing}
         with contextlib.suppress(OSError):  # a cache that cannot be written costs another calibration
             path.parent.mkdir(parents=True, exist_ok=True)
             write_json(path, remembered)
-    return {shape: {tokens: Cost(*known[name][str(tokens)]) for tokens in TOKENS} for name, shape in names.items()}
+    found = {}
+    for shape, (rows, columns) in alike.items():
+        share = shape[0] * shape[1] / (rows * columns)
+        seconds = known[f"{rows}x{columns}"]
+        found[shape] = {tokens: Cost(*(share * own for own in seconds[str(tokens)])) for tokens in TOKENS}
+    return found
 
 
 def machine() -> str:
@@ -64,13 +71,16 @@ def measured(shape: Shape, tokens: int) -> Cost:
     """The best of some rounds in turn: what else the machine does makes a product slower, never faster."""
     rows, columns = shape
     draw = torch.Generator().manual_seed(0)
-    linear = nn.Linear(columns, rows)
-    dense = Product(linear.weight.detach().clone(), linear.bias)
-    linear.weight.mul_(torch.rand(rows, columns, generator=draw) < DENSITY)
-    sparse = Product(csr_weight(linear), linear.bias)
+    weight, bias = torch.randn(rows, columns, generator=draw), torch.zeros(rows)
+    dense = Product(weight, bias)
+    sparse = Product(csr(weight * (torch.rand(rows, columns, generator=draw) < DENSITY)), bias)
     x = torch.randn(columns, tokens, generator=draw)
     rounds = [(_seconds(dense, x), _seconds(sparse, x)) for _ in range(ROUNDS)]
     return Cost(*map(min, zip(*rounds, strict=True)))
+
+
+def _rounded(side: int) -> int:
+    return side if side < SIDE else SIDE * round(side / SIDE)
 
 
 def _seconds(product: Product, x: torch.Tensor) -> float:

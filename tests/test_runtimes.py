@@ -112,6 +112,13 @@ def test_calibration_without_a_place_to_write(tmp_path, monkeypatch):
     assert costs([(16, 16)])[16, 16].keys() == set(TOKENS)
 
 
+def test_shapes_nearly_alike_are_measured_as_one(cache):
+    remember(cache, {(16, 256): dict.fromkeys(TOKENS, (4.0, 2.0)), (16, 384): dict.fromkeys(TOKENS, (7.0, 3.0))})
+    found = costs([(16, 256), (16, 288), (16, 384)])
+    assert found[16, 288][128] == Cost(4.5, 2.25)
+    assert (found[16, 256][32], found[16, 384][32]) == (Cost(4.0, 2.0), Cost(7.0, 3.0))
+
+
 def test_costs_scale_with_density():
     assert Cost(1.0, 0.5).sparse(0.1) == pytest.approx(0.25)
 

@@ -1,0 +1,27 @@
+"""How much memory something takes at most while it runs, of the whole process and so of every library in it."""
+
+import contextlib
+import ctypes
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def peak_memory(run: Callable[[], object]) -> int | None:
+    """Bytes of resident memory that run() needs beyond what was resident before; None where the system does not tell
+    (it is Linux that does). Memory that the process holds without need is given back first."""
+    with contextlib.suppress(OSError, AttributeError):  # AttributeError: another C library than glibc
+        ctypes.CDLL(None).malloc_trim(0)
+    try:
+        CLEAR.write_text("5")  # the peak from now on
+    except OSError:
+        return None
+    before = _resident("VmRSS")
+    run()
+    return _resident("VmHWM") - before
+
+
+def _resident(name: str) -> int:
+    return 1024 * int(re.search(rf"{name}:\s+(\d+) kB", STATUS.read_text())[1])
