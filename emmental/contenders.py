@@ -57,18 +57,22 @@ def contenders(dense: LabelWordModel, files: dict[str, Path] | None = None) -> l
     ``written`` gave."""
     files = files or {}
     ways = [contender(BASELINE, dense), contender("dense bf16", copy.deepcopy(dense).to(torch.bfloat16))]
-    for runtime in ("sparse", "auto"):
-        try:
-            ways.append(contender(runtime, with_runtime(dense, runtime)))
-        except InputError:
-            continue
+    ways += [*_sparse("sparse", dense), contender("auto", with_runtime(dense, "auto"))]
     if SHRUNK in files:
         small = shrunk_files.load(files[SHRUNK].parent)[0]
-        ways.append(contender("shrunk", small))
-        ways.append(contender("shrunk + sparse", with_runtime(small, "sparse")))
+        ways += [contender("shrunk", small), *_sparse("shrunk + sparse", small)]
     if ONNX in files:
         ways.append(onnx_contender(files[ONNX]))
     return ways
+
+
+def _sparse(name: str, dense: LabelWordModel) -> list[Contender]:
+    """The contender, if there is a sparse runtime for this model on this machine and not the dense one instead."""
+    try:
+        model = with_runtime(dense, "sparse")
+    except InputError:
+        return []
+    return [] if model.backbone is dense.backbone else [contender(name, model)]
 
 
 def contender(name: str, model: LabelWordModel) -> Contender:
@@ -77,13 +81,15 @@ def contender(name: str, model: LabelWordModel) -> Contender:
 
 
 def onnx_contender(path: Path) -> Contender:
-    """A file of onnx_export.py in ONNX Runtime, on as many threads as torch uses. Its weights are the file's, give or
-    take how ONNX Runtime arranges them. Without its own arena, so that memory is given back as torch gives it back."""
+    """A file of onnx_export.py in ONNX Runtime, on as many threads as torch uses, which do not go on spinning when it
+    is another contender's turn. Its weights are the file's, give or take how ONNX Runtime arranges them. It has no
+    arena that would keep memory, as torch has none."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.enable_cpu_mem_arena = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [given.name for given in session.get_inputs()]
 

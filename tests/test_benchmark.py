@@ -18,7 +18,7 @@ from emmental.contenders import weights_in_memory, written
 from emmental.inference import load_pruned
 from emmental.peak_memory import peak_memory
 from tests.encoders import save_tokenizer
-from tests.tiny import random_mask
+from tests.tiny import random_mask, save_tiny_bert, tiny_config
 
 NAMES = ["dense fp32", "dense bf16", "sparse", "auto", "shrunk", "shrunk + sparse", "ONNX Runtime"]
 FILES = ["mask", "folded model fp32", "folded model bf16", "task checkpoint fp32", "shrunk model", "ONNX"]
@@ -97,6 +97,18 @@ def test_other_architectures_have_what_can_be_had(tmp_path, monkeypatch):
     assert files.keys() == {"task checkpoint fp32"}
     assert [line.split(":")[0] for line in missing] == ["shrunk model", "ONNX Runtime"]
     assert [way.name for way in contenders_of(pruned.model, files)] == ["dense fp32", "dense bf16", "auto"]
+
+
+def test_without_mkl_nothing_dense_is_called_sparse(tiny_bert, monkeypatch):
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
+    ways = contenders_of(load_pruned(random_mask(tiny_bert)).model)
+    assert [way.name for way in ways] == ["dense fp32", "dense bf16", "auto"]
+
+
+def test_a_mask_of_another_backbone_is_refused(emmental, mask_file, tmp_path):
+    other = save_tiny_bert(tmp_path / "other", tiny_config(initializer_range=0.3))
+    assert "whose encoder weights" in emmental("benchmark", mask_file, "--backbone", other, status=2)
+    assert not mask_file.with_name("benchmark.png").exists()
 
 
 def test_peak_memory_is_that_of_the_call():

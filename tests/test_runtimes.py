@@ -14,7 +14,7 @@ from emmental.errors import InputError
 from emmental.inference import fold, load_pruned
 from emmental.sparse import SparseMaskedLM
 from emmental.tasks import squad
-from tests.tiny import random_mask
+from tests.tiny import random_mask, save_tiny_bert, tiny_config
 
 TEXTS = ["a good film", "very dull plot , bad music", "the actor was funny", "bad"] * 20
 SHAPES = [(16, 16), (32, 16), (16, 32)]  # of the tiny BERT
@@ -135,10 +135,11 @@ def test_costs_scale_with_density():
     assert Cost(1.0, 0.5).sparse(0.1) == pytest.approx(0.25)
 
 
-def test_without_mkl_all_is_dense_and_said(tiny_bert, monkeypatch, capsys):
+@pytest.mark.parametrize("runtime", ["sparse", "auto"])
+def test_without_mkl_all_is_dense_and_said(tiny_bert, monkeypatch, capsys, runtime):
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
     mask = random_mask(tiny_bert)
-    pruned = load_pruned(mask, runtime="sparse")
+    pruned = load_pruned(mask, runtime=runtime)
     assert "no MKL" in capsys.readouterr().err
     assert (pruned.logits(TEXTS) == load_pruned(mask).logits(TEXTS)).all()
 
@@ -150,6 +151,13 @@ def test_other_architectures(cache):
     assert runtimes.prepared(model, "auto", first_only=True) is model
     with pytest.raises(InputError, match="computes BERT and RoBERTa, not DistilBertForMaskedLM"):
         runtimes.prepared(model, "sparse", first_only=True)
+
+
+def test_a_mask_of_another_backbone_is_refused(tiny_bert, tmp_path):
+    other = save_tiny_bert(tmp_path / "other", tiny_config(initializer_range=0.3))
+    for runtime in ("sparse", "auto"):
+        with pytest.raises(InputError, match="whose encoder weights"):
+            load_pruned(random_mask(tiny_bert), str(other), runtime=runtime)
 
 
 def test_unknown_runtime(tiny_bert):
