@@ -75,11 +75,11 @@ def load_pruned(
     if not isinstance(mask, masks.Mask):
         path = Path(mask)
         if shrunk_files.is_shrunk(path):
-            return _with_runtime(_pruned(*shrunk_files.load(path)), runtime)
+            return set_runtime(_pruned(*shrunk_files.load(path)), runtime)
         if path.suffix == packing.SUFFIX:
-            return _with_runtime(_pruned(*packing.unpack(path, backbone)), runtime)
+            return set_runtime(_pruned(*packing.unpack(path, backbone)), runtime)
         mask = masks.load(path)
-    return _with_runtime(_ready(fold(mask, backbone, force), mask.info), runtime)
+    return set_runtime(_ready(fold(mask, backbone, force), mask.info), runtime)
 
 
 def is_standalone(path: Path) -> bool:
@@ -144,7 +144,8 @@ def _pruned(model: LabelWordModel, tokenizer: PreTrainedTokenizerBase, info: mas
     return (PrunedSpans if isinstance(model, SpanClassifier) else Pruned)(model, tokenizer, info)
 
 
-def _with_runtime(pruned: Pruned | PrunedSpans, runtime: str) -> Pruned | PrunedSpans:
+def set_runtime(pruned: Pruned | PrunedSpans, runtime: str) -> Pruned | PrunedSpans:
+    """The same, computed by this runtime from now on. Errors as of runtimes.prepared."""
     first_only = isinstance(pruned, Pruned)
     pruned.model.backbone = runtimes.prepared(pruned.model.backbone, runtime, first_only)
     return pruned

@@ -61,6 +61,7 @@ def test_predict_and_eval(emmental, folder, reviews, tmp_path, monkeypatch):
     shown = [emmental("eval", mask, *data)]
     shown += [emmental("eval", tmp_path / "small", *data, "--runtime", runtime) for runtime in RUNTIMES]
     assert len({re.search(r"accuracy +\S+", table)[0] for table in shown}) == 1
+    assert len({re.search(r"encoder +[1-9]\S+ weights that are not zero", table)[0] for table in shown[1:]}) == 1
 
 
 def test_every_runtime_computes_a_shrunk_folder(emmental, folder, tmp_path, monkeypatch):
