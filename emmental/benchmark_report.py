@@ -6,7 +6,8 @@ from pathlib import Path
 import matplotlib
 import torch
 
-from emmental.benchmark import BASELINE, Measured, Timing
+from emmental.benchmark import Measured, Timing
+from emmental.contenders import BASELINE
 from emmental.files import replacing
 from emmental.inspection import aligned
 
@@ -18,20 +19,25 @@ def show(measured: Measured, title: str) -> str:
     """Milliseconds of each contender in each setting, memory, sizes, and which one is best."""
     settings = list(measured.timings)
     names = list(measured.memory)
-    rows = [["texts x tokens", *(f"{texts}x{tokens}" for texts, tokens in settings), "weights", "logits off by"]]
+    columns = [f"{texts}x{tokens}" for texts, tokens in settings]
+    rows = [["texts x tokens", *columns, "weights", "a pass", "logits off by"]]
     for name in names:
         cells = [_cell(measured.timings[setting][name]) for setting in settings]
-        rows.append([name, *cells, _megabytes(measured.memory[name]), f"{measured.difference[name]:.0e}"])
+        memory = _megabytes(measured.memory[name]), _megabytes(measured.peaks[settings[-1]][name])
+        rows.append([name, *cells, *memory, f"{measured.difference[name]:.0e}"])
     for name in names[1:]:
         ratios = (timing[BASELINE].median / timing[name].median for timing in measured.timings.values())
-        rows.append([f"{name}, gain", *(f"{ratio:.2f}x" for ratio in ratios), "", ""])
-    rows.append(["fastest", *(min(names, key=lambda name: t[name].median) for t in measured.timings.values()), "", ""])
+        rows.append([f"{name}, gain", *(f"{ratio:.2f}x" for ratio in ratios), "", "", ""])
+    fastest = (min(names, key=lambda name: timing[name].median) for timing in measured.timings.values())
+    rows.append(["fastest", *fastest, "", "", ""])
     best = measured.best()
     sizes = ", ".join(f"{name} {_megabytes(size)}" for name, size in measured.sizes.items())
     return "\n".join(
         [
             f"{title}: median milliseconds ± half the distance of the quartiles; gain over {BASELINE}; {machine()}",
+            f"memory: of the weights, and at most beyond them during a pass of {columns[-1]}",
             aligned(rows),
+            *measured.missing,
             f"on disk: {sizes}",
             f"best choice: {best}, {measured.speed(best):.2f}x {BASELINE} (geometric mean)",
         ]
@@ -43,7 +49,12 @@ def as_json(measured: Measured) -> dict:
     return {
         "machine": machine(),
         "timings": [
-            {"texts": texts, "tokens": tokens, "seconds": {name: asdict(timing) for name, timing in by_name.items()}}
+            {
+                "texts": texts,
+                "tokens": tokens,
+                "seconds": {name: asdict(timing) for name, timing in by_name.items()},
+                "memory_of_a_pass": measured.peaks[texts, tokens],
+            }
             for (texts, tokens), by_name in measured.timings.items()
         ],
         "memory": measured.memory,
@@ -51,6 +62,7 @@ def as_json(measured: Measured) -> dict:
         "disk": measured.sizes,
         "gain": {name: measured.speed(name) for name in measured.memory},
         "best": measured.best(),
+        "missing": measured.missing,
     }
 
 
@@ -96,5 +108,5 @@ def _cell(timing: Timing) -> str:
     return f"{1e3 * timing.median:.1f} ±{1e3 * (timing.high - timing.low) / 2:.1f}"
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
+def _megabytes(size: int | None) -> str:
+    return "unknown" if size is None else f"{size / 1e6:.1f} MB"

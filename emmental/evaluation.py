@@ -6,7 +6,7 @@ from pathlib import Path
 from emmental import checkpoints, figures, masks, published, recipes, report, shrunk_files
 from emmental.backbones import Backbone, load_backbone
 from emmental.errors import InputError
-from emmental.inference import Pruned, feature_logits, is_standalone, load_pruned
+from emmental.inference import Pruned, feature_logits, is_standalone, load_pruned, set_runtime
 from emmental.layers import encoder_linears
 from emmental.spans import PrunedSpans
 from emmental.tasks import glue, squad
@@ -100,11 +100,13 @@ def score(
 
 def score_standalone(
     path: Path, source: Source, backbone: str | None, reading: dict, runtime: str = "dense"
-) -> tuple[Pruned | PrunedSpans, dict[str, float]]:
-    """A model that needs no mask (see inference.is_standalone), and its metrics as of ``score``."""
-    pruned = load_pruned(path, backbone, runtime=runtime)
+) -> tuple[Pruned | PrunedSpans, int, dict[str, float]]:
+    """A model that needs no mask (see inference.is_standalone), the weights in its encoder that are not zero, and its
+    metrics as of ``score``."""
+    pruned = load_pruned(path, backbone)
     label_words(pruned.info.task)
-    return pruned, _measure(pruned, source, reading)
+    weights = sum(int(linear.weight.count_nonzero()) for linear in encoder_linears(pruned.model).values())
+    return pruned, weights, _measure(set_runtime(pruned, runtime), source, reading)
 
 
 def _measure(pruned: Pruned | PrunedSpans, source: Source, reading: dict) -> dict[str, float]:
@@ -123,9 +125,8 @@ def _measure(pruned: Pruned | PrunedSpans, source: Source, reading: dict) -> dic
     return measured
 
 
-def show_standalone(path: Path, pruned: Pruned, measured: dict[str, float]) -> str:
-    """The table of measured figures of a model that needs no mask."""
-    weights = sum(int(linear.weight.count_nonzero()) for linear in encoder_linears(pruned.model).values())
+def show_standalone(path: Path, pruned: Pruned, weights: int, measured: dict[str, float]) -> str:
+    """The table of measured figures of a model that needs no mask; weights: those that are not zero."""
     rows = {metric: report.readable(value) for metric, value in measured.items()}
     rows |= {
         "label words": ", ".join(f"{label}={word}" for label, word in pruned.info.label_words.items() if label != word)

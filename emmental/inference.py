@@ -12,7 +12,7 @@ from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 from emmental import fine_tuned, masks, packing, runtimes, shrunk_files
 from emmental.backbones import Backbone, load_backbone
 from emmental.errors import InputError
-from emmental.heads import SequenceClassifier, SpanClassifier, head_class, label_word_ids
+from emmental.heads import LabelWordModel, SequenceClassifier, SpanClassifier, head_class, label_word_ids
 from emmental.layers import fold_out, swap_in
 from emmental.spans import PrunedSpans
 
@@ -78,15 +78,13 @@ def load_pruned(
     if not isinstance(mask, masks.Mask):
         path = Path(mask)
         if shrunk_files.is_shrunk(path):
-            return _with_runtime(_pruned(*shrunk_files.load(path)), runtime)
+            return set_runtime(_pruned(*shrunk_files.load(path)), runtime)
         if path.suffix == packing.SUFFIX:
-            return _with_runtime(_pruned(*packing.unpack(path, backbone)), runtime)
+            return set_runtime(_pruned(*packing.unpack(path, backbone)), runtime)
         if fine_tuned.is_fine_tuned(path):
-            if runtime != "dense":
-                raise InputError(f"{path} was fine-tuned: --runtime {runtime} is for masks over a frozen backbone")
-            return _pruned(*fine_tuned.load(path))
+            return set_runtime(_pruned(*fine_tuned.load(path)), runtime)
         mask = masks.load(path)
-    return _with_runtime(_ready(fold(mask, backbone, force), mask.info), runtime)
+    return set_runtime(_ready(fold(mask, backbone, force), mask.info), runtime)
 
 
 def is_standalone(path: Path) -> bool:
@@ -151,7 +149,14 @@ def _pruned(model: nn.Module, tokenizer: PreTrainedTokenizerBase, info: masks.Ma
     return (PrunedSpans if head_class(info.label_words) is SpanClassifier else Pruned)(model, tokenizer, info)
 
 
-def _with_runtime(pruned: Pruned | PrunedSpans, runtime: str) -> Pruned | PrunedSpans:
+def set_runtime(pruned: Pruned | PrunedSpans, runtime: str) -> Pruned | PrunedSpans:
+    """The same, computed by this runtime from now on. Errors as of runtimes.prepared."""
+    if not isinstance(pruned.model, LabelWordModel):
+        if runtime != "dense":
+            raise InputError(
+                f"{pruned.info.base_model} was fine-tuned: --runtime {runtime} is for masks over a frozen backbone"
+            )
+        return pruned
     first_only = isinstance(pruned, Pruned)
     pruned.model.backbone = runtimes.prepared(pruned.model.backbone, runtime, first_only)
     return pruned

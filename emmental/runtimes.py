@@ -10,7 +10,8 @@ from transformers import PreTrainedModel
 from emmental import calibration
 from emmental.errors import InputError
 from emmental.layers import encoder_linears
-from emmental.sparse import ARCHITECTURES, GROUP_TOKENS, SparseMaskedLM, csr_weight
+from emmental.products import named_products
+from emmental.sparse import ARCHITECTURES, GROUP_TOKENS, SparseMaskedLM, csr
 
 RUNTIMES = ("dense", "sparse", "auto")
 WORTHWHILE = 0.9  # auto leaves the plain model alone where products would take more than this share of its time
@@ -40,7 +41,7 @@ def prepared(model: PreTrainedModel, runtime: str, first_only: bool) -> nn.Modul
     if not torch.backends.mkl.is_available():
         print(f"this torch has no MKL, whose sparse products {runtime!r} needs: dense instead", file=sys.stderr)
         return model
-    return SparseMaskedLM(model, csr_weight, first_only) if runtime == "sparse" else _fastest(model, first_only)
+    return SparseMaskedLM(model, first_only) if runtime == "sparse" else _fastest(model, first_only)
 
 
 class ByTokens(nn.Module):
@@ -70,40 +71,42 @@ def nearest(tokens: int) -> int:
 
 
 def sparse_products(model: PreTrainedModel) -> dict[int, set[str]]:
-    """The linear layers that auto computes sparse, by the calibration's numbers of tokens; none: the plain model."""
-    linears = encoder_linears(model)
-    costs = calibration.costs({tuple(linear.weight.shape) for linear in linears.values()})
-    densities = {name: linear.weight.count_nonzero().item() / linear.weight.numel() for name, linear in linears.items()}
+    """The products (see products.named_products) that auto computes sparse, by the calibration's numbers of tokens;
+    none: the plain model."""
+    plain = [tuple(linear.weight.shape) for linear in encoder_linears(model).values()]
+    kept = {name: (tuple(layer.weight.shape), share_kept(layer.weight)) for name, layer in named_products(model)}
+    costs = calibration.costs({*plain, *(shape for shape, _ in kept.values())})
     chosen = {}
     for tokens in calibration.TOKENS:
-        dense, sparse = {}, {}
-        for name, linear in linears.items():
-            cost = costs[tuple(linear.weight.shape)][tokens]
-            dense[name], sparse[name] = cost.dense, cost.sparse(densities[name])
-        faster = {name for name in linears if sparse[name] < dense[name]}
-        seconds = sum(min(dense[name], sparse[name]) for name in linears)
-        chosen[tokens] = faster if seconds < WORTHWHILE * sum(dense.values()) else set()
+        sparse = {name: costs[shape][tokens].sparse(density) for name, (shape, density) in kept.items()}
+        dense = {name: costs[shape][tokens].dense for name, (shape, _) in kept.items()}
+        seconds = sum(min(dense[name], sparse[name]) for name in kept)
+        worthwhile = seconds < WORTHWHILE * sum(costs[shape][tokens].dense for shape in plain)
+        chosen[tokens] = {name for name in kept if sparse[name] < dense[name]} if worthwhile else set()
     return chosen
 
 
-def _fastest(model: PreTrainedModel, first_only: bool) -> nn.Module:
-    names = {linear: name for name, linear in encoder_linears(model).items()}
-    matrices = {}
+def share_kept(weight: torch.Tensor) -> float:
+    """The density of a matrix."""
+    return weight.count_nonzero().item() / weight.numel()
 
-    def weights(sparse: set[str]) -> Callable[[nn.Linear], torch.Tensor]:
-        def weight(linear: nn.Linear) -> torch.Tensor:
-            name = names[linear]
+
+def _fastest(model: PreTrainedModel, first_only: bool) -> nn.Module:
+    matrices = {}  # which the forms share
+
+    def weights(sparse: frozenset[str]) -> Callable[[str, torch.Tensor], torch.Tensor]:
+        def weight(name: str, dense: torch.Tensor) -> torch.Tensor:
             if name not in sparse:
-                return linear.weight
+                return dense
             if name not in matrices:
-                matrices[name] = csr_weight(linear)
+                matrices[name] = csr(dense)
             return matrices[name]
 
         return weight
 
     forms = {frozenset(): model}
-    chosen = sparse_products(model)
+    chosen = {tokens: frozenset(names) for tokens, names in sparse_products(model).items()}
     for sparse in chosen.values():
-        if frozenset(sparse) not in forms:
-            forms[frozenset(sparse)] = SparseMaskedLM(model, weights(sparse), first_only)
-    return ByTokens({tokens: forms[frozenset(sparse)] for tokens, sparse in chosen.items()})
+        if sparse not in forms:
+            forms[sparse] = SparseMaskedLM(model, first_only, weights(sparse))
+    return ByTokens({tokens: forms[sparse] for tokens, sparse in chosen.items()})

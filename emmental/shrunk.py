@@ -55,20 +55,20 @@ class ShrunkAttention(nn.Module):
     would be many, with zeros after the product.
     """
 
-    def __init__(self, hidden: int, shape: BlockShape, scale: float):
+    def __init__(self, hidden: int, shape: BlockShape, scaling: float):
         super().__init__()
-        self.shape, self.scale = shape, scale
+        self.shape, self.scaling = shape, scaling
         self.query, self.key = (nn.Linear(hidden, sum(shape.query_key), device="meta") for _ in range(2))
         self.value = nn.Linear(hidden, sum(shape.value), device="meta")
-        self.register_buffer("query_key_at", _places(shape.query_key, shape.size), persistent=False)
-        self.register_buffer("value_at", _places(shape.value, shape.size), persistent=False)
+        self.register_buffer("query_key_at", places(shape.query_key, shape.size), persistent=False)
+        self.register_buffer("value_at", places(shape.value, shape.size), persistent=False)
 
     def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, **_):
         """hidden_states: [batch, length, hidden]; attention_mask: bool (True: attend) or added to the scores, broadcast
         to [batch, heads, length, length]. Returns the values [batch, length, value dimensions], and None."""
         query, key = (self._heads(layer(hidden_states), self.query_key_at) for layer in (self.query, self.key))
         value = self._heads(self.value(hidden_states), self.value_at)
-        values = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask, scale=self.scale)
+        values = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask, scale=self.scaling)
         values = values.transpose(1, 2).flatten(2)
         return values if self.value_at is None else values.index_select(-1, self.value_at), None
 
@@ -152,7 +152,7 @@ def _filled(dimensions: list[int], size: int) -> list[int]:
     return full if sum(full) <= (1 + FILLING) * sum(dimensions) else dimensions
 
 
-def _places(dimensions: list[int], size: int) -> torch.Tensor | None:
+def places(dimensions: list[int], size: int) -> torch.Tensor | None:
     """Where the heads' dimensions are when each head has ``size`` of them: int64 [sum]; None: as they are."""
     if set(dimensions) == {size}:
         return None

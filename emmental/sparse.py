@@ -15,6 +15,8 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import MaskedLMOutput
 
+from emmental.products import products_of
+
 ARCHITECTURES = ("bert", "roberta")  # config.model_type
 GROUP_TOKENS = 256  # sequences that go through the encoder together; a longer one goes alone
 CACHED_SCORES = 2**18  # attention scores (1 MB) that are computed at a time
@@ -26,7 +28,7 @@ class Product(nn.Module):
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor):
         super().__init__()
         self.register_buffer("weight", weight, persistent=False)
-        self.register_buffer("bias", bias.detach()[:, None], persistent=False)
+        self.register_buffer("bias", bias[:, None], persistent=False)
 
     def forward(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
         """x [in, tokens], residual [out, tokens] or none. Returns W x + b + residual."""
@@ -35,22 +37,19 @@ class Product(nn.Module):
 
 
 class Block(nn.Module):
-    """One layer of the encoder, of the modules of transformers' BertLayer or RobertaLayer."""
+    """One layer of the encoder, of the modules of transformers' BertLayer or RobertaLayer, or of a shrunk one.
 
-    def __init__(self, layer: nn.Module, weight: Callable[[nn.Linear], torch.Tensor]):
+    weight: as of SparseMaskedLM, by the name in products.Products alone.
+    """
+
+    def __init__(self, layer: nn.Module, weight: Callable[[str, torch.Tensor], torch.Tensor]):
         super().__init__()
-
-        def product(linear: nn.Linear) -> Product:
-            return Product(weight(linear), linear.bias)
-
-        attention = layer.attention.self
-        self.heads, self.scaling = attention.num_attention_heads, attention.scaling
-        self.query, self.key, self.value = map(product, (attention.query, attention.key, attention.value))
-        self.attention_output = product(layer.attention.output.dense)
+        products, self.heads = products_of(layer)
+        for name, (dense, bias) in products._asdict().items():
+            setattr(self, name, Product(weight(name, dense), bias))
+        self.scaling = layer.attention.self.scaling
         self.attention_norm = layer.attention.output.LayerNorm
-        self.intermediate = product(layer.intermediate.dense)
         self.activation = layer.intermediate.intermediate_act_fn
-        self.output = product(layer.output.dense)
         self.output_norm = layer.output.LayerNorm
 
     def forward(self, x: torch.Tensor, lengths: list[int], first_only: bool = False) -> torch.Tensor:
@@ -72,17 +71,26 @@ class Block(nn.Module):
 
 
 class SparseMaskedLM(nn.Module):
-    """Stands in for a folded BertForMaskedLM or RobertaForMaskedLM; shares all tensors that it can with it.
+    """Stands in for a folded BertForMaskedLM or RobertaForMaskedLM, whole or shrunk; shares all tensors that it can.
 
-    weight: from a linear layer of the encoder to what its product is computed with, e.g. ``csr_weight``. first_only:
-    give the logits of each sequence's first token alone, and in the last layer compute nothing else.
+    weight: from a product's name (see products.named_products) and its weight [out, in] to what it is computed with,
+    by default the same as CSR. first_only: give the logits of each sequence's first token alone, and in the last layer
+    compute nothing else.
     """
 
-    def __init__(self, model: PreTrainedModel, weight: Callable[[nn.Linear], torch.Tensor], first_only: bool):
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        first_only: bool,
+        weight: Callable[[str, torch.Tensor], torch.Tensor] = lambda name, weight: csr(weight),
+    ):
         super().__init__()
         self.first_only = first_only
         self.embeddings = model.base_model.embeddings
-        self.blocks = nn.ModuleList(Block(layer, weight) for layer in model.base_model.encoder.layer)
+        self.blocks = nn.ModuleList(
+            Block(layer, lambda name, dense, number=number: weight(f"{number}.{name}", dense))
+            for number, layer in enumerate(model.base_model.encoder.layer)
+        )
         (self.head,) = (part for name, part in model.named_children() if name != model.base_model_prefix)
 
     @property
@@ -117,11 +125,11 @@ class SparseMaskedLM(nn.Module):
         return self.head(x.t()).split([1] * len(lengths) if self.first_only else lengths)
 
 
-def csr_weight(linear: nn.Linear) -> torch.Tensor:
-    """The weight [out, in] as CSR, with the 32-bit indices that MKL takes without converting them at every call."""
+def csr(weight: torch.Tensor) -> torch.Tensor:
+    """A weight [out, in] as CSR, with the 32-bit indices that MKL takes without converting them at every call."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
-        matrix = linear.weight.detach().to_sparse_csr()
+        matrix = weight.to_sparse_csr()
         rows, columns = matrix.crow_indices().int(), matrix.col_indices().int()
         return torch.sparse_csr_tensor(rows, columns, matrix.values(), matrix.shape, check_invariants=False)
 

@@ -1,6 +1,7 @@
 """Runtimes: all give the same logits, auto chooses by the costs that were measured, what cannot be done is said."""
 
 import json
+from dataclasses import astuple
 
 import pytest
 import torch
@@ -13,11 +14,11 @@ from emmental.errors import InputError
 from emmental.inference import fold, load_pruned
 from emmental.sparse import SparseMaskedLM
 from emmental.tasks import squad
-from tests.tiny import random_mask
+from tests.tiny import random_mask, save_tiny_bert, tiny_config
 
 TEXTS = ["a good film", "very dull plot , bad music", "the actor was funny", "bad"] * 20
 SHAPES = [(16, 16), (32, 16), (16, 32)]  # of the tiny BERT
-SPARSE, DENSE = (1.0, 0.1), (0.1, 1.0)  # seconds dense and, at 20 % density, sparse
+SPARSE, DENSE = (1.0, 0.1), (0.1, 1.0)  # nanoseconds dense and, at 20 % density, sparse: nothing measured is less
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +29,11 @@ def cache(tmp_path, monkeypatch):
 
 
 def remember(cache, by_shape):
-    """As if a calibration had measured these seconds: {shape: {tokens: (dense, sparse)}}."""
-    known = {f"{rows}x{columns}": by_tokens for (rows, columns), by_tokens in by_shape.items()}
+    """As if a calibration had measured these nanoseconds: {shape: {tokens: (dense, sparse)}}."""
+    known = {
+        f"{rows}x{columns}": {tokens: [1e-9 * own for own in cost] for tokens, cost in by_tokens.items()}
+        for (rows, columns), by_tokens in by_shape.items()
+    }
     cache.parent.mkdir()
     cache.write_text(json.dumps({calibration.machine(): known}))
 
@@ -93,13 +97,20 @@ def test_auto_is_the_plain_model_where_little_is_gained(tiny_bert, cache):
     assert [bool(names) for names in runtimes.sparse_products(model).values()] == [False, True, False]
 
 
-def test_calibration_is_remembered_and_mends_a_damaged_file(cache):
-    measured = costs([(16, 16)])
-    assert all(cost.dense > 0 and cost.at_density > 0 for cost in measured[16, 16].values())
-    written = cache.read_bytes()
-    assert costs([(16, 16)]) == measured
-    assert cache.read_bytes() == written
-    assert costs([(16, 16), (32, 16)])[16, 16] == measured[16, 16]
+def test_calibration_is_remembered_and_only_gets_better(cache):
+    remember(cache, {(16, 16): {32: (1, 5e10), 128: (5e10, 1), 256: (5e10, 5e10)}})
+    found = costs([(16, 16), (32, 16)])
+    assert (found[16, 16][32].dense, found[16, 16][128].at_density) == (1e-9, 1e-9)
+    assert 1e-9 < max(found[16, 16][32].at_density, found[16, 16][128].dense, found[16, 16][256].dense) < 1
+    again = costs([(32, 16)])[32, 16]
+    assert all(again[tokens].dense <= found[32, 16][tokens].dense for tokens in TOKENS)
+    known = json.loads(cache.read_text())[calibration.machine()]
+    assert known.keys() == {"16x16", "32x16"}
+    assert known["16x16"]["32"][0] == 1e-9
+
+
+def test_a_damaged_calibration_is_mended(cache):
+    cache.parent.mkdir()
     for damage in (b"", b"[1]", b'{"here": 3}', b'{"here": {"16x16": {"32": [1]}}}', b"\xff"):
         cache.write_bytes(damage)
         assert costs([(16, 16)]).keys() == {(16, 16)}
@@ -112,14 +123,23 @@ def test_calibration_without_a_place_to_write(tmp_path, monkeypatch):
     assert costs([(16, 16)])[16, 16].keys() == set(TOKENS)
 
 
+def test_shapes_nearly_alike_are_measured_as_one(cache):
+    remember(cache, {(16, 256): dict.fromkeys(TOKENS, (4.0, 2.0)), (16, 384): dict.fromkeys(TOKENS, (7.0, 3.0))})
+    found = costs([(16, 256), (16, 288), (16, 384)])
+    assert astuple(found[16, 288][128]) == pytest.approx((4.5e-9, 2.25e-9))
+    assert astuple(found[16, 256][32]) == pytest.approx((4e-9, 2e-9))
+    assert astuple(found[16, 384][32]) == pytest.approx((7e-9, 3e-9))
+
+
 def test_costs_scale_with_density():
     assert Cost(1.0, 0.5).sparse(0.1) == pytest.approx(0.25)
 
 
-def test_without_mkl_all_is_dense_and_said(tiny_bert, monkeypatch, capsys):
+@pytest.mark.parametrize("runtime", ["sparse", "auto"])
+def test_without_mkl_all_is_dense_and_said(tiny_bert, monkeypatch, capsys, runtime):
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
     mask = random_mask(tiny_bert)
-    pruned = load_pruned(mask, runtime="sparse")
+    pruned = load_pruned(mask, runtime=runtime)
     assert "no MKL" in capsys.readouterr().err
     assert (pruned.logits(TEXTS) == load_pruned(mask).logits(TEXTS)).all()
 
@@ -131,6 +151,13 @@ def test_other_architectures(cache):
     assert runtimes.prepared(model, "auto", first_only=True) is model
     with pytest.raises(InputError, match="computes BERT and RoBERTa, not DistilBertForMaskedLM"):
         runtimes.prepared(model, "sparse", first_only=True)
+
+
+def test_a_mask_of_another_backbone_is_refused(tiny_bert, tmp_path):
+    other = save_tiny_bert(tmp_path / "other", tiny_config(initializer_range=0.3))
+    for runtime in ("sparse", "auto"):
+        with pytest.raises(InputError, match="whose encoder weights"):
+            load_pruned(random_mask(tiny_bert), str(other), runtime=runtime)
 
 
 def test_unknown_runtime(tiny_bert):

@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from emmental import masks, shrunk
+from emmental import calibration, masks, shrunk
+from emmental.calibration import TOKENS
 from emmental.errors import InputError
 from emmental.inference import load_pruned
+from emmental.layers import encoder_linears
+from emmental.products import named_products
+from emmental.runtimes import RUNTIMES, ByTokens
+from emmental.sparse import SparseMaskedLM
 from tests.encoders import CONFIGS, emptied, encoder, save_encoder
 from tests.tiny import mask_over
 
@@ -46,14 +51,33 @@ def test_saved_and_loaded(emmental, folder, tmp_path):
     assert rows["bytes"][2] == f"{(tmp_path / 'small' / 'model.safetensors').stat().st_size:,}"
 
 
-def test_predict_and_eval(emmental, folder, reviews, tmp_path):
+def test_predict_and_eval(emmental, folder, reviews, tmp_path, monkeypatch):
+    monkeypatch.setenv("SMP_CACHE", str(tmp_path))
     mask = folder / "mask.smp"
     emmental("shrink", mask, tmp_path / "small")
     small, whole = (emmental("predict", what, *TEXTS).split() for what in (tmp_path / "small", mask))
     assert list(map(float, small[3:])) == pytest.approx(list(map(float, whole[3:])), abs=1e-4)
     data = "--validation_file", reviews["validation"]
-    accuracy = [re.search(r"accuracy +\S+", emmental("eval", what, *data))[0] for what in (mask, tmp_path / "small")]
-    assert accuracy[0] == accuracy[1]
+    shown = [emmental("eval", mask, *data)]
+    shown += [emmental("eval", tmp_path / "small", *data, "--runtime", runtime) for runtime in RUNTIMES]
+    assert len({re.search(r"accuracy +\S+", table)[0] for table in shown}) == 1
+    assert len({re.search(r"encoder +[1-9]\S+ weights that are not zero", table)[0] for table in shown[1:]}) == 1
+
+
+def test_every_runtime_computes_a_shrunk_folder(emmental, folder, tmp_path, monkeypatch):
+    """auto, too, with costs at which it has both dense and sparse products."""
+    monkeypatch.setenv("SMP_CACHE", str(tmp_path))
+    expected = load_pruned(folder / "mask.smp").logits(TEXTS)
+    emmental("shrink", folder / "mask.smp", tmp_path / "small")
+    model = load_pruned(tmp_path / "small").model.backbone
+    shapes = {layer.weight.shape for _, layer in named_products(model)}
+    shapes |= {layer.weight.shape for layer in encoder_linears(model).values()}
+    seconds = {f"{rows}x{columns}": dict.fromkeys(TOKENS, (2e-9, 1e-9 * (columns % 3))) for rows, columns in shapes}
+    (tmp_path / "product_costs.json").write_text(json.dumps({calibration.machine(): seconds}))
+    for runtime, form in (("sparse", SparseMaskedLM), ("auto", ByTokens)):
+        pruned = load_pruned(tmp_path / "small", runtime=runtime)
+        assert isinstance(pruned.model.backbone, form)
+        assert abs(pruned.logits(TEXTS) - expected).max() < 1e-4
 
 
 def test_heads_of_unequal_size_are_filled_up_or_scattered(folder):

@@ -1,5 +1,7 @@
 """The feature-major encoder against transformers' own: same logits, whatever the padding, packing and grouping."""
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,9 +9,11 @@ from hypothesis import strategies as st
 from torch import nn
 from transformers import AutoModelForMaskedLM, BertConfig, RobertaConfig
 
-from emmental import sparse
+from emmental import shrunk, sparse
 from emmental.layers import encoder_linears
-from emmental.sparse import SparseMaskedLM, csr_weight, grouped, normalised
+from emmental.products import products_of
+from emmental.sparse import SparseMaskedLM, csr, grouped, normalised
+from tests.encoders import CONFIGS, emptied, encoder
 
 VOCABULARY = 50
 SHAPE = {
@@ -42,8 +46,12 @@ MODELS = [
 ]
 
 
-def dense_weight(linear: nn.Linear) -> torch.Tensor:
-    return linear.weight
+def csr_weight(name: str, weight: torch.Tensor) -> torch.Tensor:
+    return csr(weight)
+
+
+def dense_weight(name: str, weight: torch.Tensor) -> torch.Tensor:
+    return weight
 
 
 @st.composite
@@ -73,8 +81,8 @@ def test_logits_are_transformers_own_however_texts_are_grouped(model, weight, ba
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sparse, "GROUP_TOKENS", group)
         patch.setattr(sparse, "CACHED_SCORES", scores)
-        logits = SparseMaskedLM(model, weight, first_only=False)(ids, real).logits
-        first = SparseMaskedLM(model, weight, first_only=True)(ids, real).logits
+        logits = SparseMaskedLM(model, False, weight)(ids, real).logits
+        first = SparseMaskedLM(model, True, weight)(ids, real).logits
     assert logits.shape == (*ids.shape, VOCABULARY)
     assert first.shape == (len(ids), 1, VOCABULARY)
     for row, answer in enumerate(expected):
@@ -83,9 +91,47 @@ def test_logits_are_transformers_own_however_texts_are_grouped(model, weight, ba
         assert not logits[row, len(answer) :].any()
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(sorted(CONFIGS)), st.integers(0, 10**6), st.sampled_from([0.05, 0.3, 1.0]), st.booleans())
+def test_shrunk_models_have_the_logits_of_the_folded_one(architecture, seed, density, as_csr):
+    """With many empty rows, columns and heads: of unequal sizes, filled up and scattered, or gone."""
+    folded = encoder(architecture, seed)
+    for name, bits in emptied(folded, seed, density).items():
+        folded.get_submodule(name).weight *= bits
+    small = copy.deepcopy(folded)
+    shrunk.shrink(small)
+    ids = torch.randint(5, 60, (3, 9), generator=torch.Generator().manual_seed(seed))
+    real = (torch.arange(9) < torch.tensor([9, 4, 7])[:, None]).long()
+    expected, dense = (model(ids, attention_mask=real).logits for model in (folded, small))
+    weight = csr_weight if as_csr else dense_weight
+    logits = SparseMaskedLM(small, False, weight)(ids, real).logits
+    first = SparseMaskedLM(small, True, weight)(ids, real).logits[:, 0]
+    for other in (dense, expected):
+        assert (logits - other)[real.bool()].abs().max() < 1e-4
+        assert (first - other[:, 0]).abs().max() < 1e-4
+
+
+def test_shrunk_heads_are_of_one_size_and_only_empty_rows_are_added():
+    """The first head goes whole; the second has one dimension left, and the others all eight."""
+    model = encoder("bert")
+    block = model.bert.encoder.layer[0]
+    heads = block.attention.self
+    heads.value.weight[:8], heads.value.weight[9:16], heads.query.weight[9:16] = 0, 0, 0
+    heads.query.bias[9:16] = 0
+    block.output.dense.weight[:30] = 0
+    shrunk.shrink(model)
+    products, count = products_of(model.bert.encoder.layer[0])
+    assert count == 3
+    assert [len(layer.weight) for layer in products] == [24, 24, 24, 32, 48, 32]
+    assert products.attention_output.weight.shape == (32, 24)
+    assert products.query.weight.count_nonzero() == 17 * 32
+    assert products.output.weight.count_nonzero() == 2 * 48
+    assert products.intermediate.weight.data_ptr() == model.bert.encoder.layer[0].intermediate.dense.weight.data_ptr()
+
+
 @pytest.mark.parametrize("model", MODELS, ids=["bert", "roberta"])
 def test_padding_changes_no_bit(model):
-    encoder = SparseMaskedLM(model, csr_weight, first_only=False)
+    encoder = SparseMaskedLM(model, first_only=False)
     ids = torch.randint(2, VOCABULARY, (3, 12))
     padded = torch.cat([ids, torch.ones(3, 7, dtype=torch.long)], 1)
     real = (torch.arange(19) < 12).long().expand(3, -1)
@@ -95,13 +141,13 @@ def test_padding_changes_no_bit(model):
 def test_token_types_count():
     model = MODELS[0]
     ids, types = torch.randint(2, VOCABULARY, (2, 9)), (torch.arange(9) > 4).long().expand(2, -1)
-    logits = SparseMaskedLM(model, csr_weight, first_only=False)(ids, token_type_ids=types).logits
+    logits = SparseMaskedLM(model, first_only=False)(ids, token_type_ids=types).logits
     torch.testing.assert_close(logits, model(input_ids=ids, token_type_ids=types).logits, atol=2e-5, rtol=1e-5)
     assert (logits - model(input_ids=ids).logits).abs().max() > 0.01
 
 
 def test_only_real_tokens_are_computed_and_first_ones_at_the_end():
-    encoder = SparseMaskedLM(MODELS[0], csr_weight, first_only=True)
+    encoder = SparseMaskedLM(MODELS[0], first_only=True)
     computed = []
     for block in encoder.blocks:
         for product in (block.key, block.query, block.intermediate):
@@ -130,7 +176,7 @@ def test_layer_norm_of_columns():
 
 def test_csr_holds_the_weights_that_are_left():
     linear = encoder_linears(MODELS[0])["bert.encoder.layer.0.output.dense"]
-    matrix = csr_weight(linear)
+    matrix = csr(linear.weight)
     assert matrix.values().numel() == linear.weight.count_nonzero()
     assert matrix.col_indices().dtype == torch.int32
     assert torch.equal(matrix.to_dense(), linear.weight)

@@ -1,0 +1,32 @@
+"""How much memory something takes at most while it runs, of the whole process and so of every library in it."""
+
+import contextlib
+import ctypes
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+TIMES = 3
+
+
+def peak_memory(run: Callable[[], object]) -> int | None:
+    """Bytes of resident memory that run() needs beyond what was resident before; None where the system does not tell
+    (it is Linux that does). The least of three times: how much the allocator keeps of what was freed varies."""
+    try:
+        return min(_growth(run) for _ in range(TIMES))
+    except OSError:
+        return None
+
+
+def _growth(run: Callable[[], object]) -> int:
+    with contextlib.suppress(OSError, AttributeError):  # AttributeError: another C library than glibc
+        ctypes.CDLL(None).malloc_trim(0)
+    CLEAR.write_text("5")  # the peak from now on
+    before = _resident("VmRSS")
+    run()
+    return _resident("VmHWM") - before
+
+
+def _resident(name: str) -> int:
+    return 1024 * int(re.search(rf"{name}:\s+(\d+) kB", STATUS.read_text())[1])
