@@ -39,7 +39,7 @@ def test_files_of_a_run(finished):
 def test_what_a_run_prints(finished):
     _, run = finished
     for line in (
-        r"sst2 with SMP-S \(soft, p = 1\)",
+        r"sst2 with SMP-S \(soft\), p = 1",
         r"masked +12 matrices, 4,096 weights",
         r"label words +0=terrible, 1=great",
         r"data +40 examples to train, 12 to validate",
