@@ -7,7 +7,7 @@ import csv
 import json
 import statistics
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib
@@ -29,6 +29,9 @@ COLOURS = {
     "smp-l": "tab:orange", "smp-s": "tab:red", "smp-g": "tab:pink", "movement": "tab:blue", "movement-g": "tab:cyan",
     "soft_movement": "tab:purple", "magnitude": "tab:green", "l0": "tab:brown",
 }  # fmt: skip
+MARKERS = {"smp": "o", "movement": "^", "soft_movement": "v", "magnitude": "D", "l0": "X"}  # by the launchers' METHOD
+INITS = {False: "scores start as published", True: "scores start at the weights' magnitude"}
+SCORELESS = ("magnitude", "finetune")
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,10 @@ def write(output: Path, task: str, command: str, log_axis: bool) -> str:
         f"is measured. Last command for this folder:\n\n```\n{command}\n```\n"
     )
     write_text(output / "comparison.md", f"{text}\n{note}")
-    draw(points, task, metric, log_axis, output / "comparison.png")
+    figure = picture(points, task, metric, log_axis)
+    with replacing(output / "comparison.png") as temporary:
+        figure.savefig(temporary, dpi=110)
+    plt.close(figure)
     return f"{text}\n{output}: comparison.csv, comparison.md, comparison.png"
 
 
@@ -143,39 +149,61 @@ def _shown(value: float, task: str) -> str:
     return f"{value if task == 'squad' else 100 * value:.1f}"
 
 
-def draw(points: list[Point], task: str, metric: str, log_axis: bool, path: Path) -> None:
-    """The metric over the remaining weights in percent: a line per method, bars where there are several seeds."""
-    scale = 1 if task == "squad" else 100
-    figure, axes = plt.subplots(figsize=(9, 5.2), layout="constrained")
+def picture(points: list[Point], task: str, metric: str, log_axis: bool) -> plt.Figure:
+    """The metric over the remaining weights in percent: a line per method, bars where there are several seeds.
+
+    A panel for each of the scores' inits, which would hide each other in one; pruning by magnitude has no scores and
+    is in both.
+    """
     lines = defaultdict(list)
     for point in points:
         lines[point.contestant].append(point)
+    inits = sorted({contestant.magnitude_init for contestant in lines if contestant.name not in SCORELESS}) or [False]
+    figure, panels = plt.subplots(
+        ncols=len(inits), figsize=(3 + 5 * len(inits), 5.2), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axes, magnitude_init in zip(panels[0], inits, strict=True):
+        _draw_panel(
+            axes,
+            {
+                contestant: line
+                for contestant, line in lines.items()
+                if contestant.magnitude_init == magnitude_init or contestant.name in SCORELESS
+            },
+            task,
+            metric,
+        )
+        axes.set(xlabel="remaining weights (%)", title=INITS[magnitude_init], **{"xscale": "log"} if log_axis else {})
+    panels[0, 0].set_ylabel(f"{metric} (%)")
+    figure.suptitle(f"{task}, {points[0].runs[0]['model']}")
+    handles = {}
+    for axes in panels[0]:
+        handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(handles.values(), handles, loc="outside right upper", frameon=False)
+    return figure
+
+
+def _draw_panel(axes: plt.Axes, lines: dict[Contestant, list[Point]], task: str, metric: str) -> None:
+    """The lines of one init, the dense model and the majority class."""
+    scale = 1 if task == "squad" else 100
     for contestant, line in lines.items():
         means, deviations = (
             [scale * value for value in side] for side in zip(*(p.metric(metric) for p in line), strict=True)
         )
         if contestant.name == "finetune":
-            axes.axhline(means[0], color="black", linewidth=1.2, label=label(contestant))
+            axes.axhline(means[0], color="black", linewidth=1.2, label=NAMES["finetune"])
             continue
         axes.errorbar(
             [100 * point.density for point in line],
             means,
             yerr=[deviation or float("nan") for deviation in deviations],
             color=COLOURS[contestant.name],
-            marker="s" if contestant.kd else "o",
-            fillstyle="none" if contestant.magnitude_init else "full",
-            linestyle="--" if contestant.magnitude_init else "-",
+            marker="s" if contestant.kd else MARKERS[contestant.method],
+            linestyle="--" if contestant.kd else "-",
             capsize=4,
-            label=label(contestant),
+            label=label(replace(contestant, magnitude_init=False)),
         )
-    majority = points[0].runs[0].get(f"majority_eval_{metric}")
-    if majority is not None:
-        axes.axhline(scale * majority, color="grey", linestyle=":", label="majority class")
-    if log_axis:
-        axes.set_xscale("log")
-    axes.set(xlabel="remaining weights (%)", ylabel=f"{metric} (%)", title=f"{task}, {points[0].runs[0]['model']}")
+    run = next(iter(lines.values()))[0].runs[0]
+    if f"majority_eval_{metric}" in run:
+        axes.axhline(scale * run[f"majority_eval_{metric}"], color="grey", linestyle=":", label="majority class")
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", frameon=False)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
-    plt.close(figure)

@@ -11,7 +11,7 @@ import pytest
 
 from emmental import comparison, recipes
 from emmental.comparison import Contestant, parse_contestant, parse_folder
-from emmental.comparison_report import COLOURS, NAMES, collect, label
+from emmental.comparison_report import COLOURS, MARKERS, NAMES, Point, collect, label, picture, plt
 from emmental.errors import InputError
 from tests.tiny import ROOT, data_flags
 
@@ -91,8 +91,47 @@ def test_a_folder_says_what_was_run():
 
 def test_every_method_has_a_name_and_a_colour():
     assert NAMES.keys() == comparison.METHODS.keys() == {*COLOURS, "finetune"}
-    assert {method for method, *_ in comparison.METHODS.values()} == recipes.METHODS.keys()
+    methods = {method for method, *_ in comparison.METHODS.values()}
+    assert methods == recipes.METHODS.keys() == {*MARKERS, "finetune"}
     assert label(Contestant("smp-s", kd=True, magnitude_init=True)) == "SMP-S + KD, magnitude init"
+
+
+def point(name, density, *metrics, magnitude_init=False):
+    """A point of the picture with a run per metric."""
+    runs = [
+        {"density": density, "eval_accuracy": some, "majority_eval_accuracy": 0.5, "model": "m"} for some in metrics
+    ]
+    return Point(Contestant(name, magnitude_init=magnitude_init), density, None, tuple(runs))
+
+
+def drawn(axes):
+    """Points of each line in a panel, by label; of horizontal lines their height."""
+    found = {bars.get_label(): bars.lines[0] for bars in axes.containers}
+    lines = {name: [(float(x), float(y)) for x, y in line.get_xydata()] for name, line in found.items()}
+    flat = {line.get_label(): line.get_ydata()[0] for line in axes.lines if not line.get_label().startswith("_")}
+    return lines, flat
+
+
+def test_the_picture_has_a_panel_for_each_init():
+    points = [point("smp-s", 0.5, 0.5), point("smp-s", 0.5, 0.75, 0.25, magnitude_init=True)]
+    points += [
+        point("smp-s", 0.25, 0.625, magnitude_init=True),
+        point("magnitude", 0.5, 0.875),
+        point("finetune", 1, 1),
+    ]
+    figure = picture(points, "sst2", "accuracy", log_axis=False)
+    published, magnitude = (drawn(axes) for axes in figure.axes)
+    plt.close(figure)
+    assert published[1] == magnitude[1] == {"fine-tuned": 100, "majority class": 50}
+    assert published[0] == {"SMP-S": [(50, 50)], "MaP": [(50, 87.5)]}
+    assert magnitude[0] == {"SMP-S": [(50, 50), (25, 62.5)], "MaP": [(50, 87.5)]}
+
+
+def test_one_init_takes_one_panel():
+    figure = picture([point("magnitude", 0.5, 0.75), point("finetune", 1, 1)], "sst2", "accuracy", log_axis=True)
+    (axes,) = figure.axes
+    plt.close(figure)
+    assert (axes.get_xscale(), drawn(axes)[0]) == ("log", {"MaP": [(50, 75)]})
 
 
 @pytest.mark.parametrize(
