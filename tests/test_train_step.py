@@ -44,7 +44,7 @@ def test_measures_what_it_promises(monkeypatch, tmp_path):
     ranked, together = [], ranking.select_together
     monkeypatch.setattr(ranking, "select_together", lambda *some: ranked.append(1) or together(*some))
     benchmark.selection()
-    assert len(ranked) == 20 + 5
+    assert len(ranked) == 20 + 3
     benchmark.over_reference()
     benchmark.squad()
     promised = train_step.GOALS.keys() - {"memory_over_dense"}  # takes processes of its own
