@@ -88,9 +88,10 @@ def test_recipes_are_as_the_code_has_them():
     assert recipes.overview() in README
 
 
-def test_linked_files_exist():
-    for link in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / link).exists(), link
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_linked_files_exist(page):
+    for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
+        assert ((ROOT / page).parent / link).exists(), link
 
 
 def test_house_is_as_drawn():
