@@ -42,7 +42,6 @@ from benchmarks.training_steps import (
 from emmental.methods import method_of
 
 DENSITIES = (0.9, 0.3, 0.03)
-LENGTHS_FOR_REFERENCE = 2  # ratios of 4 to 9 need no more
 CASES = [("local", 0.3), ("global", 0.3), *(("soft", density) for density in DENSITIES)]
 GOALS = {
     "step_over_dense": ("our step / dense step, MNLI, batch 32", "<= 1.10"),
@@ -111,11 +110,12 @@ class Selections(TrainerCallback):
 class Benchmark:
     """Takes the measurements; ``figures`` holds the ratios by name and ``<name>_spread``, the least and greatest turn.
 
-    count: batches of different lengths beside the dense step; rounds: how often each is computed.
+    beside_dense: batches of different lengths, and how often each is computed; beside_reference: the same. A reference
+    step takes half a minute; ratios of 4 to 9 need fewer turns than one near 1.
     """
 
-    def __init__(self, count: int, rounds: int, folder: str):
-        self.count, self.rounds, self.folder = count, rounds, folder
+    def __init__(self, beside_dense: tuple[int, int], beside_reference: tuple[int, int], folder: str):
+        self.beside_dense, self.beside_reference, self.folder = beside_dense, beside_reference, folder
         self.figures: dict = {}
 
     def measure(self) -> dict:
@@ -128,25 +128,27 @@ class Benchmark:
 
     def over_dense(self) -> None:
         """Ours against dense, in fp32 and in bf16."""
-        todo = self.todo(MNLI, self.count)
+        todo = repeated(MNLI, *self.beside_dense)
         dense = DenseStep(MNLI), len(todo)
         fp32 = take_turns(OurRun(MNLI, todo, self.folder), dense=dense)
         bf16 = take_turns(OurRun(MNLI, todo, self.folder, bf16=True), dense=dense)
-        self.step = self.mean(fp32["ours"])
-        over_dense = self.step / self.mean(fp32["dense"])
+        _, rounds = self.beside_dense
+        self.step = mean(fp32["ours"], rounds)
+        over_dense = self.step / mean(fp32["dense"], rounds)
         self.put("step_over_dense", over_dense, ratios(fp32["ours"], fp32["dense"]))
-        faster = self.mean(bf16["dense"]) / self.mean(bf16["ours"])
+        faster = mean(bf16["dense"], rounds) / mean(bf16["ours"], rounds)
         spread = [over_dense * ratio for ratio in ratios(bf16["dense"], bf16["ours"])]
         self.put("bf16_over_fp32", over_dense * faster, spread)
 
     def over_reference(self) -> None:
         """Ours against the reference, without its teacher and with it: ours is the distilling step for both."""
-        reference, teacher = (ReferenceStep(MNLI), self.rounds), (ReferenceTeacher(MNLI), self.rounds)
-        run = OurDistillingRun(MNLI, self.todo(MNLI, LENGTHS_FOR_REFERENCE), self.folder)
-        seconds = take_turns(run, reference=reference, teacher=teacher)
+        _, rounds = self.beside_reference
+        run = OurDistillingRun(MNLI, repeated(MNLI, *self.beside_reference), self.folder)
+        rivals = {"reference": (ReferenceStep(MNLI), rounds), "teacher": (ReferenceTeacher(MNLI), rounds)}
+        seconds = take_turns(run, **rivals)
         taught = [sum(pair) for pair in zip(seconds["reference"], seconds["teacher"], strict=True)]
         for name, some in (("", seconds["reference"]), ("_kd", taught)):
-            turns = [turn / self.mean(seconds["ours"]) for turn in some]
+            turns = [turn / mean(seconds["ours"], rounds) for turn in some]
             self.put(f"throughput_over_reference{name}", statistics.median(turns), turns)
 
     def selection(self) -> None:
@@ -167,9 +169,10 @@ class Benchmark:
 
     def squad(self) -> None:
         """Ours against the reference on long texts."""
-        rival = ReferenceStep(SQUAD), self.rounds
-        seconds = take_turns(OurRun(SQUAD, self.todo(SQUAD, LENGTHS_FOR_REFERENCE), self.folder), reference=rival)
-        step, reference = self.mean(seconds["ours"]), seconds["reference"]
+        _, rounds = self.beside_reference
+        run = OurRun(SQUAD, repeated(SQUAD, *self.beside_reference), self.folder)
+        seconds = take_turns(run, reference=(ReferenceStep(SQUAD), rounds))
+        step, reference = mean(seconds["ours"], rounds), seconds["reference"]
         name = "throughput_over_reference_squad"
         self.put(name, statistics.median(reference) / step, [s / step for s in reference])
 
@@ -180,16 +183,6 @@ class Benchmark:
         self.put("memory_over_dense", beyond, [beyond])
         self.figures["memory_megabytes"] = peaks
 
-    def todo(self, workload: Workload, count: int) -> list[Batch]:
-        """So many batches, as often as there are rounds, after one that warms up."""
-        some = batches(workload, count)
-        return [some[-1], *some * self.rounds]
-
-    def mean(self, seconds: list[float]) -> float:
-        """Seconds per batch: the mean over the batches of the medians over the rounds."""
-        count = len(seconds) // self.rounds
-        return statistics.mean(statistics.median(seconds[number::count]) for number in range(count))
-
     def put(self, name: str, value: float, turns: list[float]) -> None:
         """Keep a figure and its spread."""
         self.figures |= {name: value, f"{name}_spread": [min(turns), max(turns)]}
@@ -197,6 +190,18 @@ class Benchmark:
     def put_worst(self, name: str, cases: dict[str, list[float]]) -> None:
         """Keep the highest of the cases' medians, and the spread of all."""
         self.put(name, max(map(statistics.median, cases.values())), [turn for some in cases.values() for turn in some])
+
+
+def repeated(workload: Workload, lengths: int, rounds: int) -> list[Batch]:
+    """Batches of so many lengths, so many rounds of them, after one that warms up."""
+    some = batches(workload, lengths)
+    return [some[-1], *some * rounds]
+
+
+def mean(seconds: list[float], rounds: int) -> float:
+    """Seconds per batch: the mean over the batches of the medians over the rounds."""
+    count = len(seconds) // rounds
+    return statistics.mean(statistics.median(seconds[number::count]) for number in range(count))
 
 
 def ratios(ours: list[float], others: list[float]) -> list[float]:
@@ -226,12 +231,13 @@ def machine() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="three lengths, once each")
+    parser.add_argument("--quick", action="store_true", help="the middle length alone, fewer rounds")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments = parser.parse_args()
     datasets.disable_progress_bars()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
-        figures = Benchmark(*(3, 1) if arguments.quick else (3, 3), folder).measure()
+        quick, whole = ((1, 4), (2, 1)), ((3, 3), (2, 3))
+        figures = Benchmark(*quick if arguments.quick else whole, folder).measure()
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}"
     figures |= {"machine": machine(), "versions": versions}
     print(json.dumps(figures) if arguments.json else table(figures))

@@ -39,7 +39,7 @@ def test_batches_have_the_lengths_of_the_data(workload, mean):
 def test_measures_what_it_promises(monkeypatch, tmp_path):
     small = BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
     monkeypatch.setattr(training_steps, "BertConfig", lambda: small)
-    benchmark = train_step.Benchmark(count=2, rounds=1, folder=str(tmp_path))
+    benchmark = train_step.Benchmark((2, 1), (2, 1), str(tmp_path))
     benchmark.over_dense()
     ranked, together = [], ranking.select_together
     monkeypatch.setattr(ranking, "select_together", lambda *some: ranked.append(1) or together(*some))
