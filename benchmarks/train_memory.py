@@ -10,10 +10,10 @@ does not have; the comparison names it apart.
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 from benchmarks.training_steps import WHOLE, DenseStep, OurRun, backbone, batches
 from emmental.layers import encoder_linears
+from emmental.peak_memory import resident
 
 STEPS = 2  # from the second on the optimiser's states are there
 
@@ -37,8 +37,7 @@ def peaks() -> dict[str, int]:
 
 def peak() -> int:
     """Peak resident megabytes of this process, as Linux counts them from its start: getrusage hands on its parent's."""
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024 // 10**6
+    return resident("VmHWM") // 10**6
 
 
 def _peak(name: str) -> int:

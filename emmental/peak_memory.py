@@ -23,10 +23,11 @@ def _growth(run: Callable[[], object]) -> int:
     with contextlib.suppress(OSError, AttributeError):  # AttributeError: another C library than glibc
         ctypes.CDLL(None).malloc_trim(0)
     CLEAR.write_text("5")  # the peak from now on
-    before = _resident("VmRSS")
+    before = resident("VmRSS")
     run()
-    return _resident("VmHWM") - before
+    return resident("VmHWM") - before
 
 
-def _resident(name: str) -> int:
+def resident(name: str) -> int:
+    """Bytes of this process that are resident now (VmRSS), or were at most (VmHWM) from its start or from CLEAR on."""
     return 1024 * int(re.search(rf"{name}:\s+(\d+) kB", STATUS.read_text())[1])
