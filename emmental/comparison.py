@@ -53,6 +53,11 @@ class Contestant:
         """The launchers' METHOD."""
         return METHODS[self.name][0]
 
+    @property
+    def learns_scores(self) -> bool:
+        """Whether there are scores, which can start at the weights' magnitude."""
+        return self.method in MAGNITUDE_INIT
+
     def __str__(self) -> str:
         return self.name + "+kd" * self.kd + "+magnitude_init" * self.magnitude_init
 

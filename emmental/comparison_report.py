@@ -31,7 +31,6 @@ COLOURS = {
 }  # fmt: skip
 MARKERS = {"smp": "o", "movement": "^", "soft_movement": "v", "magnitude": "D", "l0": "X"}  # by the launchers' METHOD
 INITS = {False: "scores start as published", True: "scores start at the weights' magnitude"}
-SCORELESS = ("magnitude", "finetune")
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,11 @@ def table(points: list[Point], task: str, metric: str) -> str:
 
 def _shown(value: float, task: str) -> str:
     """A metric in percent, whether it is a share or, for SQuAD, in percent already."""
-    return f"{value if task == 'squad' else 100 * value:.1f}"
+    return f"{_scale(task) * value:.1f}"
+
+
+def _scale(task: str) -> int:
+    return 1 if task == "squad" else 100
 
 
 def picture(points: list[Point], task: str, metric: str, log_axis: bool) -> plt.Figure:
@@ -158,7 +161,7 @@ def picture(points: list[Point], task: str, metric: str, log_axis: bool) -> plt.
     lines = defaultdict(list)
     for point in points:
         lines[point.contestant].append(point)
-    inits = sorted({contestant.magnitude_init for contestant in lines if contestant.name not in SCORELESS}) or [False]
+    inits = sorted({contestant.magnitude_init for contestant in lines if contestant.learns_scores}) or [False]
     figure, panels = plt.subplots(
         ncols=len(inits), figsize=(3 + 5 * len(inits), 5.2), sharey=True, squeeze=False, layout="constrained"
     )
@@ -168,7 +171,7 @@ def picture(points: list[Point], task: str, metric: str, log_axis: bool) -> plt.
             {
                 contestant: line
                 for contestant, line in lines.items()
-                if contestant.magnitude_init == magnitude_init or contestant.name in SCORELESS
+                if contestant.magnitude_init == magnitude_init or not contestant.learns_scores
             },
             task,
             metric,
@@ -185,7 +188,7 @@ def picture(points: list[Point], task: str, metric: str, log_axis: bool) -> plt.
 
 def _draw_panel(axes: plt.Axes, lines: dict[Contestant, list[Point]], task: str, metric: str) -> None:
     """The lines of one init, the dense model and the majority class."""
-    scale = 1 if task == "squad" else 100
+    scale = _scale(task)
     for contestant, line in lines.items():
         means, deviations = (
             [scale * value for value in side] for side in zip(*(p.metric(metric) for p in line), strict=True)
