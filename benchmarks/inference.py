@@ -1,6 +1,6 @@
 """What sparse products gain on BERT-base's shape, against the goals that were set for it.
 
-    python -m benchmarks.inference            # about 8 minutes on 2 cores
+    python -m benchmarks.inference            # about 6 minutes on 2 cores
     python -m benchmarks.inference --json
     python -m benchmarks.inference --quick    # 2 of the 12 layers and few rounds: only to see that it runs
 

@@ -147,8 +147,9 @@ class Benchmark:
         rivals = {"reference": (ReferenceStep(MNLI), rounds), "teacher": (ReferenceTeacher(MNLI), rounds)}
         seconds = take_turns(run, **rivals)
         taught = [sum(pair) for pair in zip(seconds["reference"], seconds["teacher"], strict=True)]
+        step = mean(seconds["ours"], rounds)
         for name, some in (("", seconds["reference"]), ("_kd", taught)):
-            turns = [turn / mean(seconds["ours"], rounds) for turn in some]
+            turns = [turn / step for turn in some]
             self.put(f"throughput_over_reference{name}", statistics.median(turns), turns)
 
     def selection(self) -> None:

@@ -215,7 +215,6 @@ def conclude(trainer: SMPTrainer, student: Student, problem: Problem, seconds: f
     config, info, output_dir = trainer.args, student.info, Path(trainer.args.output_dir)
     metric = f"eval_{problem.metrics[0]}"
     history = trainer.state.log_history.copy()
-    best = checkpoints.best_evaluation(history, metric, trainer.schedule)
     student.restore(output_dir / checkpoints.BEST)
     results = {
         **outcome(trainer, problem, info),
@@ -226,7 +225,8 @@ def conclude(trainer: SMPTrainer, student: Student, problem: Problem, seconds: f
         mask = student.leave(output_dir)
         title = f"{problem.task}, {100 * mask.density():.2f} % of {info.base_model} remain"
         report.draw_density(mask.bits, title, output_dir / "density.png")
-        report.draw_curves(history, trainer.schedule, metric, best["step"], problem.baseline, output_dir / "curves.png")
+        best_step = results["best_step"]
+        report.draw_curves(history, trainer.schedule, metric, best_step, problem.baseline, output_dir / "curves.png")
         if config.snapshot_densities:
             rows = snapshots.collect(history, snapshot_densities(config), problem.metrics)
             snapshots.write_csv(rows, output_dir / "densities.csv")
