@@ -46,6 +46,14 @@ def save_tokenizer(folder: Path, token_types: bool) -> None:
     ).save_pretrained(folder)
 
 
+def folded(architecture: str, seed: int, density: float):
+    """The encoder with what ``emptied`` leaves of its weights."""
+    model = encoder(architecture, seed)
+    for name, bits in emptied(model, seed, density).items():
+        model.get_submodule(name).weight *= bits
+    return model
+
+
 def emptied(model, seed: int, density: float = 0.5) -> dict[str, torch.Tensor]:
     """Random bits for every encoder matrix, of which random shares of rows, columns and heads are empty."""
     draw = torch.Generator().manual_seed(seed)

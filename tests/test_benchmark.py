@@ -66,10 +66,16 @@ def test_question_answerers_are_timed_too(mask_file, tiny_bert, monkeypatch, cap
     assert max(difference.values()) < 1e-5
 
 
-def test_table_and_picture_without_onnx_runtime(mask_file, monkeypatch, capsys):
+@pytest.fixture
+def no_onnx_runtime(monkeypatch):
+    """As on a machine where it is not installed."""
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     monkeypatch.delitem(sys.modules, "emmental.onnx_export", raising=False)
     monkeypatch.delattr("emmental.onnx_export", raising=False)
+
+
+@pytest.mark.usefixtures("no_onnx_runtime")
+def test_table_and_picture_without_onnx_runtime(mask_file, monkeypatch, capsys):
     shown = run(monkeypatch, capsys, mask_file)
     lines = shown.splitlines()
     assert "sst2 at density" in lines[0]
@@ -83,11 +89,9 @@ def test_table_and_picture_without_onnx_runtime(mask_file, monkeypatch, capsys):
     assert plt.imread(picture).shape > (200, 600)
 
 
-def test_other_architectures_have_what_can_be_had(tmp_path, monkeypatch):
+@pytest.mark.usefixtures("no_onnx_runtime")
+def test_other_architectures_have_what_can_be_had(tmp_path):
     """DistilBERT is neither computed sparse nor shrunk, but packed; auto is dense."""
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    monkeypatch.delitem(sys.modules, "emmental.onnx_export", raising=False)
-    monkeypatch.delattr("emmental.onnx_export", raising=False)
     sizes = {"vocab_size": 60, "dim": 16, "hidden_dim": 32, "n_layers": 1, "n_heads": 2}
     DistilBertForMaskedLM(DistilBertConfig(**sizes)).save_pretrained(tmp_path / "model")
     save_tokenizer(tmp_path / "model", token_types=False)
