@@ -20,8 +20,8 @@ from emmental.benchmark import Timing, random_texts, timed
 from emmental.benchmark_report import machine
 from emmental.contenders import BASELINE, Contender, contender, contenders, with_runtime
 from emmental.heads import SequenceClassifier
-from emmental.inspection import aligned
 from emmental.layers import encoder_linears
+from emmental.tables import aligned
 
 DENSITIES = (0.03, 0.10, 0.50)
 VOCABULARY = 1000

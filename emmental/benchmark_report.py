@@ -9,7 +9,7 @@ import torch
 from emmental.benchmark import Measured, Timing
 from emmental.contenders import BASELINE
 from emmental.files import replacing
-from emmental.inspection import aligned
+from emmental.tables import aligned
 
 matplotlib.use("agg")  # files only, no display
 from matplotlib import pyplot as plt

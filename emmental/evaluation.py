@@ -3,12 +3,13 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from emmental import checkpoints, figures, masks, published, recipes, report, shrunk_files
+from emmental import checkpoints, figures, masks, published, recipes, shrunk_files
 from emmental.backbones import Backbone, load_backbone
 from emmental.errors import InputError
 from emmental.inference import Pruned, feature_logits, is_standalone, load_pruned, set_runtime
 from emmental.layers import encoder_linears
 from emmental.spans import PrunedSpans
+from emmental.tables import file_size, readable, table
 from emmental.tasks import glue, squad
 from emmental.tasks.source import Source
 
@@ -127,30 +128,30 @@ def _measure(pruned: Pruned | PrunedSpans, source: Source, reading: dict) -> dic
 
 def show_standalone(path: Path, pruned: Pruned, weights: int, measured: dict[str, float]) -> str:
     """The table of measured figures of a model that needs no mask; weights: those that are not zero."""
-    rows = {metric: report.readable(value) for metric, value in measured.items()}
+    rows = {metric: readable(value) for metric, value in measured.items()}
     rows |= {
         "label words": ", ".join(f"{label}={word}" for label, word in pruned.info.label_words.items() if label != word)
         or "none, a head was trained",
         "encoder": f"{weights:,} weights that are not zero",
-        "model": f"{path}, {report.file_size(path / shrunk_files.WEIGHTS if path.is_dir() else path)}",
+        "model": f"{path}, {file_size(path / shrunk_files.WEIGHTS if path.is_dir() else path)}",
     }
-    return report.table(f"{pruned.info.task} on its validation set", rows)
+    return table(f"{pruned.info.task} on its validation set", rows)
 
 
 def show(subject: Subject, mask: masks.Mask, measured: dict[str, float]) -> str:
     """The table of measured and, where there are any, published figures."""
     paper = subject.known.figures if subject.known else {}
     rows = {
-        metric: report.readable(value) + figures.beside(mask.info.task, paper.get(metric))
+        metric: readable(value) + figures.beside(mask.info.task, paper.get(metric))
         for metric, value in measured.items()
     }
     rows |= {
         "label words": ", ".join(f"{label}={word}" for label, word in mask.info.label_words.items()),
         "density": f"{mask.density():.4f}",
-        "mask": f"{subject.path}, {report.file_size(subject.path)}",
+        "mask": f"{subject.path}, {file_size(subject.path)}",
         "backbone": mask.info.base_model,
     }
-    return report.table(f"{mask.info.task} on its validation set", rows)
+    return table(f"{mask.info.task} on its validation set", rows)
 
 
 def label_words(task: str) -> dict[str, str]:

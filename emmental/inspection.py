@@ -5,9 +5,10 @@ from pathlib import Path
 
 import torch
 
-from emmental import masks, report
+from emmental import masks
 from emmental.errors import InputError
 from emmental.layers import layer_number, matrix_type, short_type
+from emmental.tables import aligned, file_size, table
 
 
 def describe(mask: masks.Mask, path: Path) -> str:
@@ -22,12 +23,12 @@ def describe(mask: masks.Mask, path: Path) -> str:
         "density": f"{mask.density():.4f} (asked for {info.density:g})",
         "on disk": sizes(mask, path),
     }
-    return f"{report.table(str(path), about)}\n\n{densities(mask.bits)}"
+    return f"{table(str(path), about)}\n\n{densities(mask.bits)}"
 
 
 def sizes(mask: masks.Mask, path: Path) -> str:
     """The file's size against the least that independent bits need."""
-    return f"{report.file_size(path)}; entropy of its densities {masks.entropy_bound(mask.bits) / 1e6:.2f} MB"
+    return f"{file_size(path)}; entropy of its densities {masks.entropy_bound(mask.bits) / 1e6:.2f} MB"
 
 
 def densities(bits: dict[str, torch.Tensor]) -> str:
@@ -63,17 +64,6 @@ def overlap(a: masks.Mask, b: masks.Mask) -> str:
         ratio = of_both / of_either if of_either else 1.0
         rows.append([kind, *map(_percent, (of_a, of_b, of_both, of_a * of_b)), f"{ratio:.4f}"])
     return aligned(rows)
-
-
-def aligned(rows: list[list[str]]) -> str:
-    """Rows of cells as columns of a table, the first to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    )
 
 
 def _kept(matrices) -> float:

@@ -14,30 +14,12 @@ from emmental.files import replacing
 from emmental.layers import layer_number, matrix_type, short_type
 from emmental.masks import Mask
 from emmental.schedule import Schedule
-from emmental.tables import table
+from emmental.tables import duration, file_size, readable, table
 
 matplotlib.use("agg")  # files only, no display
 from matplotlib import pyplot as plt
 
 DENSE = "model.safetensors"  # what save_pretrained writes
-
-
-def duration(seconds: float) -> str:
-    """Seconds for a reader: "7 min 40 s"."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return " ".join([*([f"{hours} h"] if hours else []), *([f"{minutes} min"] if minutes else []), f"{seconds} s"])
-
-
-def readable(value: float) -> str:
-    """A metric for a reader, whether it is a share or in percent: "0.8158", "51.23"."""
-    return f"{value:.4f}" if abs(value) <= 1 else f"{value:.2f}"
-
-
-def file_size(path: Path) -> str:
-    """A file's size for a reader, in decimal units: "1.33 MB"."""
-    size = path.stat().st_size
-    return f"{size / 1e6:.2f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
 def plan(config, backbone, problem, schedule, layers, teacher, checkpoint) -> str:

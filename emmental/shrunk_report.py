@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import nn
 
 from emmental import shrunk
-from emmental.inspection import aligned
+from emmental.tables import aligned
 
 
 def measure(model: nn.Module) -> dict:

@@ -17,7 +17,6 @@ from emmental import (
     inspection,
     masks,
     packing,
-    report,
     shrunk,
     shrunk_files,
     shrunk_report,
@@ -27,6 +26,7 @@ from emmental.errors import InputError
 from emmental.fine_tuned import is_fine_tuned
 from emmental.inference import Pruned, fold, is_standalone, load_pruned
 from emmental.spans import PrunedSpans
+from emmental.tables import file_size
 from emmental.tasks import squad
 from emmental.tasks.source import Source
 
@@ -149,9 +149,7 @@ def pack(arguments) -> None:
         pruned.model, pruned.tokenizer, mask, arguments.file, arguments.dtype, not arguments.without_embeddings
     )
     embeddings = f"to be had from {mask.info.base_model}" if arguments.without_embeddings else "in it"
-    print(
-        f"{arguments.file}: {report.file_size(arguments.file)}, weights in {arguments.dtype}, embeddings {embeddings}"
-    )
+    print(f"{arguments.file}: {file_size(arguments.file)}, weights in {arguments.dtype}, embeddings {embeddings}")
 
 
 def export(arguments) -> None:
@@ -162,7 +160,7 @@ def export(arguments) -> None:
     labels = list(pruned.info.label_words)
     difference, inputs, outputs = onnx_export.export(pruned.model, pruned.tokenizer, labels, arguments.file)
     print(
-        f"{arguments.file}: {report.file_size(arguments.file)}, opset {onnx_export.OPSET}, {', '.join(inputs)} -> "
+        f"{arguments.file}: {file_size(arguments.file)}, opset {onnx_export.OPSET}, {', '.join(inputs)} -> "
         f"{', '.join(outputs)}; onnxruntime's logits differ from PyTorch's by {difference:.1e}"
     )
 
