@@ -11,7 +11,7 @@
 # teacher, with +magnitude_init scores that start at the weights' magnitude. The same command goes on after a stop, and
 # another one for the same OUTPUT_DIR adds to it: comparison.csv, .md and .png tell of all finished runs in there.
 set -euo pipefail
-set -o allexport # emmental/comparison.py reads these
+set -o allexport # emmental/launch/compare.py reads these
 
 MODEL=${MODEL:-}                        # backbone: folder, Hub name or minilm (default bert-base-uncased)
 TEACHER=${TEACHER:-}                    # teacher of +kd runs: folder or Hub name (default teachers/<task>)
@@ -34,4 +34,4 @@ NPROC=${NPROC:-1}                       # processes on this machine; above 1 the
 REPORT_TO=${REPORT_TO:-tensorboard}     # where curves are logged: tensorboard, none, …
 
 PYTHONPATH=$(dirname "$0")${PYTHONPATH:+:$PYTHONPATH}
-exec python -m emmental.comparison "$@"
+exec python -m emmental.launch.compare "$@"

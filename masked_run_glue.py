@@ -12,15 +12,17 @@ from pathlib import Path
 import datasets
 from transformers import AutoModelForSequenceClassification, HfArgumentParser
 
-from emmental import checkpoints, evaluation, schedule, submission
-from emmental.arguments import BackboneArguments, SentenceDataArguments, SMPConfig, parse_label_map
-from emmental.batches import shortest_first
-from emmental.errors import InputError, exit_on_input_error
-from emmental.heads import SequenceClassifier
-from emmental.problem import Problem
-from emmental.run import run
-from emmental.tasks import glue, glue_predictions
+from emmental.common.errors import InputError, exit_on_input_error
+from emmental.common.run_folder import RESULTS
+from emmental.inference import scoring, submission
+from emmental.models.heads import SequenceClassifier
+from emmental.recipes import lengths
+from emmental.tasks import glue, glue_submission
+from emmental.tasks.batches import shortest_first
+from emmental.tasks.problem import Problem
 from emmental.tasks.source import Source
+from emmental.training.config import BackboneArguments, SentenceDataArguments, SMPConfig, parse_label_map
+from emmental.training.run import run
 
 
 def main() -> None:
@@ -31,8 +33,8 @@ def main() -> None:
     datasets.disable_progress_bars()
     with exit_on_input_error():
         config.check()
-        tests = glue_predictions.load_tests(glue.TASKS[data.task_name], sources(data)) if config.do_predict else {}
-        finished = (Path(config.output_dir) / checkpoints.RESULTS).exists() and not config.overwrite_output_dir
+        tests = glue_submission.load_tests(glue.TASKS[data.task_name], sources(data)) if config.do_predict else {}
+        finished = (Path(config.output_dir) / RESULTS).exists() and not config.overwrite_output_dir
         if data.use_mask_pt:
             score(base, data)
         elif not (tests and finished):
@@ -55,12 +57,12 @@ def train(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfi
 
 def score(base: BackboneArguments, data: SentenceDataArguments) -> None:
     """Print the table of a mask's figures on the validation set."""
-    subject = evaluation.find(data.use_mask_pt)
-    mask = evaluation.read_subject(subject, base.model_name_or_path, data.task_name)
+    subject = scoring.find(data.use_mask_pt)
+    mask = scoring.read_subject(subject, base.model_name_or_path, data.task_name)
     if mask.info.task not in glue.TASKS:
         raise InputError(f"{subject.path} is a mask for {mask.info.task}: score it with masked_run_squad.py")
-    measured = evaluation.score(mask, sources(data), base.model_name_or_path, {"max_length": data.max_seq_length})
-    print(evaluation.show(subject, mask, measured))
+    measured = scoring.score(mask, sources(data), base.model_name_or_path, {"max_length": data.max_seq_length})
+    print(scoring.show(subject, mask, measured))
 
 
 def predict(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfig, tests: dict) -> None:
@@ -94,7 +96,7 @@ def as_problem(task: glue.SentenceTask, examples, validation: dict, tokenizer, m
         metrics=task.metrics,
         baseline=glue.majority_baseline(task, validation[""]),
         reading={"max_length": max_length},
-        lengths=schedule.GLUE,
+        lengths=lengths.GLUE,
     )
 
 

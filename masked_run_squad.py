@@ -11,14 +11,15 @@ from dataclasses import asdict
 import datasets
 from transformers import AutoModelForQuestionAnswering, HfArgumentParser
 
-from emmental import evaluation, schedule
-from emmental.arguments import BackboneArguments, SMPConfig, SpanDataArguments, parse_label_map
-from emmental.errors import InputError, exit_on_input_error
-from emmental.heads import SpanClassifier
-from emmental.problem import Problem
-from emmental.run import run
+from emmental.common.errors import InputError, exit_on_input_error
+from emmental.inference import scoring
+from emmental.models.heads import SpanClassifier
+from emmental.recipes import lengths
 from emmental.tasks import squad
+from emmental.tasks.problem import Problem
 from emmental.tasks.source import Source
+from emmental.training.config import BackboneArguments, SMPConfig, SpanDataArguments, parse_label_map
+from emmental.training.run import run
 
 
 def main() -> None:
@@ -49,13 +50,13 @@ def train(base: BackboneArguments, data: SpanDataArguments, config: SMPConfig) -
 
 def score(base: BackboneArguments, data: SpanDataArguments) -> None:
     """Print the table of a mask's figures on the validation set."""
-    subject = evaluation.find(data.use_mask_pt)
-    mask = evaluation.read_subject(subject, base.model_name_or_path, task_name(data))
+    subject = scoring.find(data.use_mask_pt)
+    mask = scoring.read_subject(subject, base.model_name_or_path, task_name(data))
     if mask.info.task not in squad.TASKS:
         raise InputError(f"{subject.path} is a mask for {mask.info.task}: score it with masked_run_glue.py")
     source = Source(data.data_dir, None, data.validation_file)
-    measured = evaluation.score(mask, source, base.model_name_or_path, asdict(reading(data)))
-    print(evaluation.show(subject, mask, measured))
+    measured = scoring.score(mask, source, base.model_name_or_path, asdict(reading(data)))
+    print(scoring.show(subject, mask, measured))
 
 
 def as_problem(task: squad.SpanTask, words: dict, examples, validation, tokenizer, how: squad.Reading) -> Problem:
@@ -74,7 +75,7 @@ def as_problem(task: squad.SpanTask, words: dict, examples, validation, tokenize
         metrics=squad.METRICS,
         baseline=None,
         reading=asdict(how),
-        lengths=schedule.SQUAD,
+        lengths=lengths.SQUAD,
         write_answers=questions.write_answers,
     )
 

@@ -13,7 +13,7 @@
 # The same command resumes a run that was stopped. What stands after the tag goes to masked_run_glue.py --help.
 # The recipes: python -m emmental.recipes
 set -euo pipefail
-set -o allexport # emmental/launch.py reads these
+set -o allexport # emmental/launch reads these
 
 MODEL=${MODEL:-}                        # backbone: folder, Hub name or minilm (default bert-base-uncased; reviews: minilm)
 METHOD=${METHOD:-smp}                   # smp, movement, soft_movement, magnitude, l0, finetune; joins the output folder's name

@@ -8,7 +8,7 @@
 #
 # Tasks: mnli qnli qqp sst2 mrpc cola stsb rte reviews squad.
 set -euo pipefail
-set -o allexport # emmental/launch.py reads these
+set -o allexport # emmental/launch reads these
 
 MODEL=${MODEL:-}                        # folder, Hub name or minilm (default bert-base-uncased; reviews: minilm)
 DATA_DIR=${DATA_DIR:-}                  # folder with GLUE's TSV or SQuAD's official files (default: the Hub)

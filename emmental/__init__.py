@@ -9,7 +9,7 @@ __all__ = ["MaskedBackbone", "load_pruned"]
 def __getattr__(name: str):
     # Imported when asked for: the method's own modules do without transformers.
     if name in __all__:
-        from emmental import inference
+        from emmental.inference import load
 
-        return getattr(inference, name)
+        return getattr(load, name)
     raise AttributeError(f"module 'emmental' has no attribute {name!r}")

@@ -8,9 +8,11 @@ python -m emmental VERB --help
 import argparse
 from pathlib import Path
 
-from emmental import published, runtimes, verbs
-from emmental.errors import exit_on_input_error
-from emmental.formats import floats
+from emmental import verbs
+from emmental.common.errors import exit_on_input_error
+from emmental.export import floats
+from emmental.masks import published
+from emmental.runtime import choose
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -28,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     texts.add_argument("--doc_stride", type=int, help="tokens that windows of a long context share (default 128)")
     texts.add_argument(
         "--runtime",
-        choices=runtimes.RUNTIMES,
+        choices=choose.RUNTIMES,
         default="dense",
         help="how it is computed: dense (default), sparse products, or auto: the faster one of each matrix",
     )

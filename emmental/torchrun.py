@@ -16,7 +16,7 @@ from torch.distributed import run
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-from emmental.errors import BAD_INPUT, STOPPED, InputError, exit_on_input_error
+from emmental.common.errors import BAD_INPUT, STOPPED, InputError, exit_on_input_error
 
 RESTARTS = 3
 SHUTDOWN = 600  # seconds that processes have to end a step and save; the cluster's own patience is mostly shorter

@@ -9,50 +9,41 @@ from pathlib import Path
 
 import datasets
 
-from emmental import (
-    benchmark,
-    benchmark_report,
-    evaluation,
-    hub,
-    inspection,
-    masks,
-    packing,
-    shrunk,
-    shrunk_files,
-    shrunk_report,
-)
-from emmental.arguments import parse_label_map
-from emmental.errors import InputError
-from emmental.fine_tuned import is_fine_tuned
-from emmental.inference import Pruned, fold, is_standalone, load_pruned
-from emmental.spans import PrunedSpans
-from emmental.tables import file_size
+from emmental import masks
+from emmental.benchmark import report, timing
+from emmental.common.errors import InputError
+from emmental.common.text import file_size
+from emmental.export import shrunk, shrunk_folder, shrunk_report, task_file
+from emmental.inference import scoring
+from emmental.inference.load import Pruned, fold, is_standalone, load_pruned
+from emmental.inference.spans import PrunedSpans
+from emmental.inference.trained import is_fine_tuned
+from emmental.masks import describe, hub
 from emmental.tasks import squad
 from emmental.tasks.source import Source
+from emmental.training.config import parse_label_map
 
 
 def inspect(arguments) -> None:
-    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
-    print(inspection.describe(mask, arguments.mask))
+    mask = scoring.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    print(describe.describe(mask, arguments.mask))
 
 
 def convert(arguments) -> None:
-    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    mask = scoring.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
     masks.save(mask, arguments.target)
-    print(f"{arguments.target}: {inspection.sizes(mask, arguments.target)}")
+    print(f"{arguments.target}: {describe.sizes(mask, arguments.target)}")
 
 
 def diff(arguments) -> None:
-    pair = [
-        evaluation.read_mask(path, arguments.backbone, arguments.task_name) for path in (arguments.mask, arguments.b)
-    ]
-    print(inspection.overlap(*pair))
+    pair = [scoring.read_mask(path, arguments.backbone, arguments.task_name) for path in (arguments.mask, arguments.b)]
+    print(describe.overlap(*pair))
 
 
 def fold_mask(arguments) -> None:
     if arguments.folder.exists():
         raise InputError(f"{arguments.folder} exists: name a new folder")
-    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    mask = scoring.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
     backbone = fold(mask, arguments.backbone, arguments.force)
     with tempfile.TemporaryDirectory(dir=arguments.folder.absolute().parent) as temporary:
         whole = Path(temporary) / arguments.folder.name
@@ -105,17 +96,17 @@ def label(arguments) -> None:
 
 def evaluate(arguments) -> None:
     datasets.disable_progress_bars()
-    subject = evaluation.find(arguments.what, arguments.base_url, arguments.sha256)
+    subject = scoring.find(arguments.what, arguments.base_url, arguments.sha256)
     source = Source(arguments.data_dir, None, arguments.validation_file)
     if is_standalone(subject.path):
         if arguments.label_map:
             raise InputError(f"{subject.path} holds the logits of its own label words only: no --label_map with it")
-        found = evaluation.score_standalone(
+        found = scoring.score_standalone(
             subject.path, source, arguments.backbone, reading(arguments), arguments.runtime
         )
-        print(evaluation.show_standalone(subject.path, *found))
+        print(scoring.show_standalone(subject.path, *found))
         return
-    mask = evaluation.read_subject(subject, arguments.backbone, arguments.task_name)
+    mask = scoring.read_subject(subject, arguments.backbone, arguments.task_name)
     if arguments.label_map:
         words = parse_label_map(arguments.label_map)
         mask = dataclasses.replace(mask, info=dataclasses.replace(mask.info, label_words=words))
@@ -123,29 +114,27 @@ def evaluate(arguments) -> None:
         print(
             "published MNLI masks were trained with scrambled label words: scored with those (--label_map: with others)"
         )
-    measured = evaluation.score(
-        mask, source, arguments.backbone, reading(arguments), arguments.force, arguments.runtime
-    )
-    print(evaluation.show(subject, mask, measured))
+    measured = scoring.score(mask, source, arguments.backbone, reading(arguments), arguments.force, arguments.runtime)
+    print(scoring.show(subject, mask, measured))
 
 
 def shrink(arguments) -> None:
     if arguments.folder.exists():
         raise InputError(f"{arguments.folder} exists: name a new folder")
-    if shrunk_files.is_shrunk(arguments.mask):
+    if shrunk_folder.is_shrunk(arguments.mask):
         raise InputError(f"{arguments.mask} is shrunk already: shrink the mask that it came from")
     check_frozen(arguments)
     pruned = open_pruned(arguments)
     before = shrunk_report.measure(pruned.model.backbone)
     shrunk.shrink(pruned.model.backbone, arguments.shrink_min)
-    shrunk_files.save(pruned.model, pruned.tokenizer, pruned.info, arguments.folder)
-    print(shrunk_report.show(before, pruned.model.backbone, arguments.folder / shrunk_files.WEIGHTS))
+    shrunk_folder.save(pruned.model, pruned.tokenizer, pruned.info, arguments.folder)
+    print(shrunk_report.show(before, pruned.model.backbone, arguments.folder / shrunk_folder.WEIGHTS))
 
 
 def pack(arguments) -> None:
-    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    mask = scoring.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
     pruned = load_pruned(mask, arguments.backbone, arguments.force)
-    packing.pack(
+    task_file.pack(
         pruned.model, pruned.tokenizer, mask, arguments.file, arguments.dtype, not arguments.without_embeddings
     )
     embeddings = f"to be had from {mask.info.base_model}" if arguments.without_embeddings else "in it"
@@ -153,14 +142,14 @@ def pack(arguments) -> None:
 
 
 def export(arguments) -> None:
-    from emmental import onnx_export  # slow to import, and needed here alone
+    from emmental.export import onnx_file  # slow to import, and needed here alone
 
     check_frozen(arguments)
     pruned = open_pruned(arguments)
     labels = list(pruned.info.label_words)
-    difference, inputs, outputs = onnx_export.export(pruned.model, pruned.tokenizer, labels, arguments.file)
+    difference, inputs, outputs = onnx_file.export(pruned.model, pruned.tokenizer, labels, arguments.file)
     print(
-        f"{arguments.file}: {file_size(arguments.file)}, opset {onnx_export.OPSET}, {', '.join(inputs)} -> "
+        f"{arguments.file}: {file_size(arguments.file)}, opset {onnx_file.OPSET}, {', '.join(inputs)} -> "
         f"{', '.join(outputs)}; onnxruntime's logits differ from PyTorch's by {difference:.1e}"
     )
 
@@ -176,20 +165,20 @@ def open_pruned(arguments) -> Pruned | PrunedSpans:
     runtime = getattr(arguments, "runtime", "dense")
     if is_standalone(arguments.mask):
         return load_pruned(arguments.mask, arguments.backbone, runtime=runtime)
-    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    mask = scoring.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
     return load_pruned(mask, arguments.backbone, arguments.force, runtime)
 
 
 def benchmark_mask(arguments) -> None:
-    mask = evaluation.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
-    measured = benchmark.benchmark(mask, arguments.mask, arguments.backbone, arguments.force)
+    mask = scoring.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    measured = timing.benchmark(mask, arguments.mask, arguments.backbone, arguments.force)
     title = f"{mask.info.task} at density {mask.density():.4f} on {mask.info.base_model}"
     picture = arguments.mask.with_name("benchmark.png")
-    benchmark_report.draw(measured, f"{title}\n{benchmark_report.machine()}", picture)
+    report.draw(measured, f"{title}\n{report.machine()}", picture)
     if arguments.json:
-        print(json.dumps(benchmark_report.as_json(measured)))
+        print(json.dumps(report.as_json(measured)))
     else:
-        print(benchmark_report.show(measured, title))
+        print(report.show(measured, title))
         print(f"picture: {picture}")
 
 

@@ -8,7 +8,7 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"  # before it is read
 
 from emmental.__main__ import main
-from tests.tiny import run_command, save_tiny_bert, short_run, tiny_config, write_reviews
+from tests.helpers.tiny import run_command, save_tiny_bert, short_run, tiny_config, write_reviews
 
 
 @pytest.fixture(scope="session")

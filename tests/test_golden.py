@@ -2,20 +2,20 @@
 
 import csv
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from emmental import allocation, schedule
-from emmental.backbones import load_backbone
-from emmental.heads import SequenceClassifier, SpanClassifier, label_word_ids
-from emmental.layers import masked_layers, matrix_type, swap_in
-from emmental.losses import add_regulariser, distillation, span_loss, task_loss
+from emmental.models.backbones import load_backbone
+from emmental.models.heads import SequenceClassifier, SpanClassifier, label_word_ids
+from emmental.models.losses import distillation, span_loss, task_loss
+from emmental.pruning import allocation, schedule
+from emmental.pruning.masked_linear import masked_layers, swap_in
+from emmental.pruning.matrices import matrix_type
+from emmental.pruning.regulariser import add_regulariser
+from tests.helpers.shared import GOLDEN
 
-GOLDEN = Path(os.environ.get("SMP_GOLDEN") or Path(__file__).parents[2] / "shared" / "golden")
 if not GOLDEN.is_dir():
     pytest.skip(f"no golden numbers at {GOLDEN}; SMP_GOLDEN names their folder", allow_module_level=True)
 

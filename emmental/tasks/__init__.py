@@ -1,1 +1,3 @@
-"""One file per kind of data: reading it, its features, label words and metrics."""
+"""One file per kind of data: where examples are, how they become features, label words, metrics and answers.
+Must not know how a model is trained or computed.
+"""

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import ConstantInputWarning, pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from emmental.errors import InputError
+from emmental.common.errors import InputError
 from emmental.tasks import reviews
 from emmental.tasks.rows import Row, read_rows
 from emmental.tasks.source import Source

@@ -9,7 +9,7 @@ import io
 import tarfile
 import zlib
 
-from emmental.downloads import from_pypi
+from emmental.common.downloads import from_pypi
 from emmental.tasks.rows import Row
 
 ARCHIVE = "vaderSentiment-3.3.2.tar.gz"

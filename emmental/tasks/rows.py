@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from emmental.errors import InputError
+from emmental.common.errors import InputError
 
 
 class Row(NamedTuple):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from emmental.errors import InputError
+from emmental.common.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from datasets import Dataset
 
-from emmental.errors import InputError
-from emmental.files import write_json
+from emmental.common.errors import InputError
+from emmental.common.files import write_json
 from emmental.tasks.source import Source
 from emmental.tasks.squad_answers import decode_answers, score_answers
 from emmental.tasks.squad_examples import load_examples, read_examples

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from datasets import Dataset, Features, List, Value, load_dataset
 
-from emmental.errors import InputError
+from emmental.common.errors import InputError
 from emmental.tasks.rows import Row, read_rows
 
 EXAMPLE = Features(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from datasets import Dataset
 
-from emmental.errors import InputError
+from emmental.common.errors import InputError
 
 DECODING_COLUMNS = ("example", "char_starts", "char_ends")
 

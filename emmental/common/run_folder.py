@@ -1,0 +1,9 @@
+"""The names of what a run leaves in its output folder, for those that write it and those that read it."""
+
+MASK = "mask.safetensors"  # the result
+RESULTS = "all_results.json"  # is there once a run is finished
+SETTINGS = "settings.json"  # what decided the mask
+MODEL = "model.safetensors"  # of runs that train weights: what save_pretrained writes
+CONFIG = "config.json"
+BEST = "best.safetensors"  # the best state so far, while the run goes on
+SEAL = "sealed"  # in a checkpoint that is whole

@@ -1,0 +1,44 @@
+"""Text for a reader: a title with aligned lines, columns, tables in Markdown, numbers with their units."""
+
+from pathlib import Path
+
+
+def listing(title: str, rows: dict[str, str]) -> str:
+    """A title and aligned "name  value" lines."""
+    width = max(map(len, rows))
+    return "\n".join([title, *(f"  {name:<{width}}  {value}" for name, value in rows.items())])
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """A table in Markdown; the first row is its head."""
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def aligned(rows: list[list[str]]) -> str:
+    """Rows of cells as columns of a table, the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a reader: "7 min 40 s"."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return " ".join([*([f"{hours} h"] if hours else []), *([f"{minutes} min"] if minutes else []), f"{seconds} s"])
+
+
+def readable(value: float) -> str:
+    """A metric for a reader, whether it is a share or in percent: "0.8158", "51.23"."""
+    return f"{value:.4f}" if abs(value) <= 1 else f"{value:.2f}"
+
+
+def file_size(path: Path) -> str:
+    """A file's size for a reader, in decimal units: "1.33 MB"."""
+    size = path.stat().st_size
+    return f"{size / 1e6:.2f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"

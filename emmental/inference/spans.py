@@ -1,0 +1,45 @@
+"""A pruned model that answers questions from a text: spans of the context, best first."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedTokenizerBase
+
+from emmental import masks
+from emmental.models.heads import SpanClassifier
+from emmental.tasks import squad
+from emmental.tasks.batches import by_length
+from emmental.tasks.squad_examples import EXAMPLE
+
+
+@dataclass
+class PrunedSpans:
+    """A question answerer ready to predict."""
+
+    model: SpanClassifier
+    tokenizer: PreTrainedTokenizerBase
+    info: masks.MaskInfo
+
+    def answers(self, question: str, context: str, reading: squad.Reading | None = None) -> list[dict]:
+        """The n best answers, best first: text, start_logit, end_logit and probability among them. The text may be
+        empty where the mask was trained on SQuAD v2.0."""
+        row = {"id": "", "question": question, "context": context, "answers": {"text": [], "answer_start": []}}
+        questions = self.questions(Dataset.from_list([row], features=EXAMPLE), reading or squad.Reading())
+        return questions.answers(*self.logits(questions.windows))[1][""]
+
+    def questions(self, examples: Dataset, reading: squad.Reading) -> squad.Questions:
+        """Examples as this model reads them."""
+        return squad.Questions(squad.TASKS[self.info.task], examples, self.tokenizer, reading)
+
+    @torch.inference_mode()
+    def logits(self, windows: Dataset) -> tuple[np.ndarray, np.ndarray]:
+        """Start and end logits float32 [windows, longest], padded at the end with 0, of unpadded windows."""
+        starts, ends = [None] * len(windows), [None] * len(windows)
+        for rows, inputs in by_length(windows, self.tokenizer):
+            outputs = self.model(**inputs)
+            for row, start, end in zip(rows, outputs["start_logits"], outputs["end_logits"], strict=True):
+                starts[row], ends[row] = start, end
+        return tuple(pad_sequence(side, batch_first=True).numpy() for side in (starts, ends))

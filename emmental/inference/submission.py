@@ -1,0 +1,47 @@
+"""A finished run's predictions for its task's test sets, as files for GLUE's server."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import datasets
+from transformers import AutoModelForSequenceClassification
+
+from emmental.common.errors import InputError
+from emmental.inference import scoring
+from emmental.inference.load import feature_logits, load_pruned
+from emmental.models.backbones import load_backbone, load_dense, load_tokenizer
+from emmental.tasks import glue, glue_submission
+from emmental.training.config import BackboneArguments
+
+
+def predict_pruned(
+    what: str, base: BackboneArguments, name: str, tests: dict[str, datasets.Dataset], max_length: int, folder: Path
+) -> None:
+    """Write the predictions of a mask into ``folder``, a file per test set, and print a line on each.
+
+    what: the mask, as evaluation.find takes it. name: the task. Raises InputError where the mask is for another one.
+    """
+    subject = scoring.find(what)
+    mask = scoring.read_subject(subject, base.model_name_or_path, name)
+    if mask.info.task != name:
+        raise InputError(f"{subject.path} is a mask for {mask.info.task}, but --task_name is {name}")
+    task = glue.with_words(glue.TASKS[name], mask.info.label_words)
+    mask = replace(mask, info=replace(mask.info, label_words=task.words))  # logits in the order of the data's labels
+    pruned = load_pruned(mask, load_backbone(base.model_name_or_path, base.model_revision, base.cache_dir))
+    _write(task, pruned.model, pruned.tokenizer, tests, max_length, folder)
+
+
+def predict_dense(
+    model_folder: Path, name: str, tests: dict[str, datasets.Dataset], max_length: int, folder: Path
+) -> None:
+    """The same for a model that was fine-tuned densely."""
+    task = glue.TASKS[name]
+    model = load_dense(AutoModelForSequenceClassification, task.labels, str(model_folder))
+    _write(task, model, load_tokenizer(str(model_folder)), tests, max_length, folder)
+
+
+def _write(task, model, tokenizer, tests, max_length, folder):
+    for name, test in tests.items():
+        features = glue.tokenized(test, tokenizer, max_length)
+        logits = feature_logits(model, tokenizer, features[:])
+        print(f"{folder / name}: {glue_submission.write(task, test, logits, folder / name)}")

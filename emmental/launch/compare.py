@@ -1,0 +1,167 @@
+"""Pruning methods compared on one task: which runs that takes, and running those that are not finished.
+
+    python -m emmental.comparison sst2 "0.5 0.1" smp-s movement
+
+compare.sh calls this and explains the variables. The table and the picture are made in comparison_report.py.
+"""
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from emmental.common.errors import InputError, exit_on_input_error
+from emmental.launch import seeds
+from emmental.launch.jobs import Job, number, pruning_job, with_flags, with_seed, with_variables
+from emmental.recipes import methods, tags
+
+SHARED = ("MODEL", "DATA_DIR", "EPOCHS", "BATCH_SIZE", "MAX_LENGTH", "DOC_STRIDE", "NPROC", "REPORT_TO")
+METHODS = {  # name: METHOD, what is added to the tag, further flags
+    "smp-l": ("smp", "", {}),
+    "smp-s": ("smp", "_mag", {}),
+    "soft_movement": ("soft_movement", "", {}),
+    "movement": ("movement", "", {}),
+    "magnitude": ("magnitude", "", {}),
+    "l0": ("l0", "", {}),
+    "finetune": ("finetune", "", {}),
+    "smp-g": ("smp", "", {"--global_topk": ""}),
+    "movement-g": ("movement", "", {"--global_topk": ""}),
+}
+DEFAULT = list(METHODS)[:7]
+GRAMMAR = 'compare.sh <task> "<densities>" [methods …] [flags], e.g. compare.sh sst2 "0.5 0.1" smp-s movement'
+_MAGNITUDE = {"--mask_init": "magnitude", "--mask_scale": "0.5"}
+# Nothing pulls on SMP's scores then, and they move half as fast: what short runs want.
+MAGNITUDE_INIT = {
+    "smp": _MAGNITUDE | {"--mask_scores_learning_rate": "1e-2", "--final_lambda": "0"},
+    "movement": _MAGNITUDE,
+    "soft_movement": _MAGNITUDE,
+    "l0": _MAGNITUDE,
+}
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A method with its options: ``smp-s+kd``, ``movement+magnitude_init``."""
+
+    name: str  # one of METHODS
+    kd: bool = False
+    magnitude_init: bool = False
+
+    @property
+    def method(self) -> str:
+        """The launchers' METHOD."""
+        return METHODS[self.name][0]
+
+    @property
+    def learns_scores(self) -> bool:
+        """Whether there are scores, which can start at the weights' magnitude."""
+        return self.method in MAGNITUDE_INIT
+
+    def __str__(self) -> str:
+        return self.name + "+kd" * self.kd + "+magnitude_init" * self.magnitude_init
+
+
+def parse_contestant(text: str) -> Contestant:
+    """Read a method's name with its options. Raises InputError for what does not exist."""
+    name, *options = text.split("+")
+    if name not in METHODS:
+        raise InputError(f"no method {name!r}: there are {' '.join(METHODS)}, with +kd and +magnitude_init")
+    if unknown := set(options) - {"kd", "magnitude_init"}:
+        raise InputError(f"{text!r}: no option +{min(unknown)}: there are +kd and +magnitude_init")
+    if options and (name == "finetune" or (name == "magnitude" and "magnitude_init" in options)):
+        raise InputError(f"{text!r}: {name} knows no such option")
+    return Contestant(name, "kd" in options, "magnitude_init" in options)
+
+
+def parse_folder(name: str) -> tuple[Contestant, float | None]:
+    """What the runs in a folder of this name are: see ``jobs``. The density asked for is None where there was none.
+
+    Raises InputError for another folder."""
+    found = re.fullmatch(r"(.+?)(?:_lambda_[^_]+|_([0-9.]+))?", name)
+    return parse_contestant(found[1]), float(found[2]) if found[2] else None
+
+
+def jobs(
+    task: str, densities: list[str], contestants: list[Contestant], rest: list[str], environment: Mapping[str, str]
+) -> dict[Path, Job]:
+    """The runs by their output folder: ``<method>_<density>/seed_<seed>``; for methods whose density is lambda's doing
+    ``<method>_lambda_<lambda>``, for the dense model ``finetune``."""
+    output = Path(environment.get("OUTPUT_DIR") or f"comparisons/{task}")
+    chosen = [number("SEEDS", seed, int) for seed in (environment.get("SEEDS") or "42").split()]
+    found = {}
+    for contestant in contestants:
+        for name, job in _points(task, densities, contestant, rest, environment).items():
+            for seed in chosen:
+                seeded = with_seed(with_flags(job, {"--output_dir": str(output / name)}), seed)
+                found[Path(seeded.flags["--output_dir"])] = seeded
+    return found
+
+
+def _points(task, densities, contestant, rest, environment) -> dict[str, Job]:
+    """The points of one line: folder name and job."""
+    method = contestant.method
+    if method == "finetune":
+        return {"finetune": _job(task, "1", contestant, {}, rest, environment)}
+    if method in methods.BY_PENALTY:
+        name = f"{method.upper()}_LAMBDAS"
+        lambdas = environment.get(name, "").split() or [methods.METHODS[method]["--final_lambda"]]
+        for weight in lambdas:
+            number(name, weight, float)
+        return {
+            f"{contestant}_lambda_{weight}": _job(task, "1", contestant, {"--final_lambda": weight}, rest, environment)
+            for weight in lambdas
+        }
+    return {f"{contestant}_{density}": _job(task, density, contestant, {}, rest, environment) for density in densities}
+
+
+def _job(task, density, contestant, flags, rest, environment) -> Job:
+    method, tagged, own = METHODS[contestant.name]
+    tag = tags.parse_tag(f"{task}_{density}{'_kd' * contestant.kd}{tagged}")
+    job = with_flags(pruning_job(tag, method), own | flags)
+    names = (*SHARED, "TEACHER") if contestant.kd else SHARED
+    job = with_variables(job, {name: environment.get(name, "") for name in names})
+    particular = shlex.split(environment.get(f"{method.upper()}_FLAGS", ""))
+    if contestant.magnitude_init:  # last, because the method's flags are for the published init
+        particular += [word for pair in MAGNITUDE_INIT[method].items() for word in pair]
+    return replace(job, rest=(*rest, *particular))
+
+
+def compare(words: list[str], environment: Mapping[str, str]) -> None:
+    """Read the command line, run what is not finished, write the report."""
+    switches = {"--dry_run", "--log_axis"}
+    plain = [word for word in words if word not in switches]
+    first_flag = next((number for number, word in enumerate(plain) if word.startswith("--")), len(plain))
+    if first_flag < 2:
+        raise InputError(f"a task and densities are needed: {GRAMMAR}")
+    (task, listed, *names), rest = plain[:first_flag], plain[first_flag:]
+    contestants = [parse_contestant(name) for name in names or DEFAULT]
+    found = jobs(task, listed.split(), contestants, rest, environment)
+    commands = {folder: job.command() for folder, job in found.items()}
+    if "--dry_run" in words:
+        print(*map(shlex.join, commands.values()), sep="\n")
+        return
+    for folder, job in found.items():
+        seeds.check_command(folder, job.words())
+    seeds.finish(commands)
+
+    from emmental.launch import compare_report  # it loads matplotlib, which a dry run does without
+
+    output = next(iter(commands)).parents[1]
+    command = shlex.join(["bash", "compare.sh", *words])
+    print(compare_report.write(output, task, command, "--log_axis" in words))
+
+
+def main() -> None:
+    """The words after compare.sh."""
+    try:
+        with exit_on_input_error():
+            compare(sys.argv[1:], os.environ)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""What run.sh, run_squad.sh and run_teacher.sh share: tag and variables to the command of a Python script.
+
+    python -m emmental.launch run.sh mnli_0.03_mag --dry_run
+
+The recipes are in recipes.py, the plan that a dry run shows in plan.py, runs of several seeds in seeds.py. Loads
+neither torch nor transformers and touches neither model nor data.
+"""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from emmental.common.errors import InputError, exit_on_input_error
+from emmental.launch import plan, seeds
+from emmental.recipes import methods, table, tags
+
+ROOT = Path(__file__).parents[2]
+
+# The launchers' variables: the flag that each stands for, and what it must be.
+COMMON = {
+    "MODEL": ("--model_name_or_path", str),
+    "DATA_DIR": ("--data_dir", str),
+    "OUTPUT_DIR": ("--output_dir", str),
+    "EPOCHS": ("--num_train_epochs", float),
+    "BATCH_SIZE": ("--per_device_train_batch_size", int),
+    "MAX_LENGTH": ("--max_seq_length", int),
+    "SEED": ("--seed", int),
+    "REPORT_TO": ("--report_to", str),
+}
+PRUNING = COMMON | {
+    "TEACHER": ("--teacher_model_name_or_path", str),
+    "LR": ("--mask_scores_learning_rate", float),
+    "LAMBDA": ("--final_lambda", float),
+    "PRUNING_STEPS": ("--warmup_threshold_step", int),
+}
+WEIGHTS = {"WEIGHT_LR": ("--learning_rate", float)}  # of the methods that train weights as well
+FINETUNING = COMMON | {"LR": ("--learning_rate", float)}
+SQUAD = {"DOC_STRIDE": ("--doc_stride", int)}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run of one of the Python scripts."""
+
+    task: str
+    flags: dict[str, str]  # one without a value is a switch
+    variables: dict[str, tuple[str, type]]
+    rest: tuple[str, ...] = ()  # what stood after the tag; goes through as it is
+    processes: int = 1
+
+    def words(self) -> list[str]:
+        """All flags as the script gets them."""
+        return [word for flag, value in self.flags.items() for word in (flag, value) if word] + [*self.rest]
+
+    def command(self) -> list[str]:
+        """The whole command."""
+        script = ROOT / ("masked_run_squad.py" if self.task == "squad" else "masked_run_glue.py")
+        if script.is_relative_to(Path.cwd()):
+            script = script.relative_to(Path.cwd())
+        together = ["-m", "emmental.torchrun", "--nproc_per_node", str(self.processes)] if self.processes > 1 else []
+        return ["python", *together, str(script), *self.words()]
+
+
+def pruning_job(tag: tags.Tag, method: str = "smp") -> Job:
+    """What a tag means for a method: one of methods.METHODS."""
+    if method not in methods.METHODS:
+        raise InputError(f"METHOD={method}: there are {' '.join(methods.METHODS)}")
+    if method == "finetune":
+        return replace(teacher_job(f"{tag.task}_roberta" if tag.roberta else tag.task), variables=COMMON | WEIGHTS)
+    if tag.mag and method not in ("smp", "movement"):
+        raise InputError(f"{tag.text!r}: METHOD={method} has no budget that matrices share by their scores: no _mag")
+    recipe = table.RECIPES[tag.task]
+    flags = task_flags(tag.task, tag.backbone) | {
+        "--num_train_epochs": str(table.epochs(tag.task, tag.density)),
+        "--per_device_train_batch_size": str(recipe.batch),
+        "--final_threshold": str(tag.density),
+    }
+    if tag.mag:
+        p = table.temperature(tag.task, tag.density, tag.kd)
+        flags |= {"--magnitude_topk_threshold": "", "--magnitude_topk_threshold_p": f"{p:g}"}
+    if tag.roberta:
+        flags["--density_schedule"] = "linear"
+    if recipe.mask_scale:
+        flags |= {"--mask_init": recipe.mask_init, "--mask_scale": f"{recipe.mask_scale:g}"}
+    flags |= {"--mask_scores_learning_rate": f"{recipe.learning_rate:g}", "--final_lambda": f"{recipe.final_lambda:g}"}
+    if tag.kd:
+        flags["--teacher_model_name_or_path"] = teacher_folder(tag.task, tag.roberta)
+    return Job(tag.task, flags | methods.METHODS[method], PRUNING | WEIGHTS if method != "smp" else PRUNING)
+
+
+def teacher_job(name: str) -> Job:
+    """Dense fine-tuning of the backbone for ``<task>[_roberta]``."""
+    task = name.removesuffix("_roberta")
+    if task not in table.RECIPES:
+        raise InputError(f"{name!r}: no task {task!r}; there are {' '.join(table.RECIPES)}, and <task>_roberta")
+    backbone = table.ROBERTA if name != task else table.RECIPES[task].backbone
+    flags = task_flags(task, backbone) | {"--pruning_method": "finetune"}
+    flags |= {f"--{setting}": f"{value:g}" for setting, value in table.FINETUNING.items()}
+    return Job(task, flags | {"--output_dir": teacher_folder(task, name != task)}, FINETUNING)
+
+
+def task_flags(task: str, backbone: str) -> dict[str, str]:
+    """What pruning and fine-tuning share: task, backbone and lengths."""
+    recipe = table.RECIPES[task]
+    flags = {"--doc_stride": str(recipe.stride)} if task == "squad" else {"--task_name": task}
+    return flags | {"--model_name_or_path": backbone, "--max_seq_length": str(recipe.max_length)}
+
+
+def teacher_folder(task: str, roberta: bool) -> str:
+    """Where run_teacher.sh leaves a teacher: one per backbone, since student and teacher read the same tokens."""
+    return f"teachers/{task}_roberta" if roberta else f"teachers/{task}"
+
+
+def find_job(launcher: str, name: str, method: str) -> Job:
+    """The job that a tag, or a task, means to a launcher. Another method than SMP joins the output folder's name."""
+    if launcher == "run_teacher.sh":
+        return teacher_job(name)
+    tag = tags.parse_tag(name)
+    if tag.task == "squad" and launcher == "run.sh":
+        raise InputError(f"{name!r}: SQuAD has a launcher of its own: bash run_squad.sh {name}")
+    if tag.task != "squad" and launcher == "run_squad.sh":
+        raise InputError(f"{name!r}: {tag.task} is a sentence task: bash run.sh {name}")
+    job = pruning_job(tag, method)
+    folder = f"models/{name}" if method == "smp" else f"models/{name}_{method}"
+    return with_flags(job, {"--output_dir": folder})
+
+
+def with_variables(job: Job, environment: Mapping[str, str]) -> Job:
+    """The job with the variables that are set. Raises InputError where one is not the number that it must be."""
+    variables = job.variables | (SQUAD if job.task == "squad" else {})
+    flags = {}
+    for name, (flag, kind) in variables.items():
+        if value := environment.get(name):
+            number(name, value, kind)
+            flags[flag] = value
+    processes = number("NPROC", environment.get("NPROC") or "1", int)
+    if processes < 1:
+        raise InputError(f"NPROC={processes}: at least 1 process is needed")
+    return replace(job, flags=job.flags | flags, processes=processes)
+
+
+def number(name: str, value: str, kind: type):
+    """A variable's value as this type, else InputError."""
+    try:
+        return kind(value)
+    except ValueError:
+        wanted = "a whole number" if kind is int else "a number"
+        raise InputError(f"{name}={value}: {wanted} is needed") from None
+
+
+def with_seed(job: Job, seed: int) -> Job:
+    """The job with this seed, in a folder of its own below the job's."""
+    return with_flags(job, {"--seed": str(seed), "--output_dir": f"{job.flags['--output_dir']}/seed_{seed}"})
+
+
+def with_flags(job: Job, flags: dict[str, str]) -> Job:
+    """The job with these flags in place of its own."""
+    return replace(job, flags=job.flags | flags)
+
+
+def launch(launcher: str, words: list[str], environment: Mapping[str, str]) -> None:
+    """Show the plan of a dry run, else start the run in this process's place, or one run per seed."""
+    dry = "--dry_run" in words or environment.get("DRY_RUN", "0") not in ("", "0")
+    name, *rest = [word for word in words if word != "--dry_run"] or [""]
+    recipe = replace(find_job(launcher, name, environment.get("METHOD") or "smp"), rest=tuple(rest))
+    job = with_variables(recipe, environment)
+    settings = plan.read(job.words())
+    chosen = [number("SEEDS", seed, int) for seed in environment.get("SEEDS", "").split()]
+    if chosen and plan.read(list(rest)) != plan.read([*rest, "--seed", "42", "--output_dir", ""]):
+        raise InputError("SEEDS gives every run its --seed and --output_dir: set OUTPUT_DIR instead of the flag")
+    jobs = [with_seed(job, seed) for seed in chosen] or [job]
+    if dry:
+        print(plan.show(name, job.task, settings, job.processes, chosen))
+        print(*["", *(shlex.join(each.command()) for each in jobs)], sep="\n")
+        return
+    plan.check_teacher(settings, recipe.flags.get("--teacher_model_name_or_path"))
+    if not chosen:
+        os.execvp(job.command()[0], job.command())
+    again = not {"--overwrite_output_dir", "--do_predict"}.isdisjoint(rest)
+    runs = {Path(each.flags["--output_dir"]): each.command() for each in jobs}
+    seeds.run(runs, plan.published(job.task, settings), again)
+
+
+def main() -> None:
+    """The launcher's name, then its words."""
+    launcher, *words = sys.argv[1:]
+    try:
+        with exit_on_input_error():
+            launch(launcher, words, os.environ)
+    except KeyboardInterrupt:  # between seeds, or while one runs: its own message is enough
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

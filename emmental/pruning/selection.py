@@ -1,0 +1,114 @@
+"""Scores to masks: exact, deterministic top-k selection.
+
+Knows nothing of layers, schedules or models: a matrix of scores and a number of weights to keep come in,
+a mask goes out.
+"""
+
+import numpy as np
+import torch
+
+# Below this size a plain selection costs less than finding bounds for it.
+SMALL = 1 << 15
+SAMPLE_STRIDE = 251  # prime, so that the sample does not run along one column of the matrix
+
+
+def kept_weights(density: float, numel: int) -> int:
+    """How many of ``numel`` weights a density in [0, 1] keeps: int(density * numel)."""
+    return int(density * numel)
+
+
+def select(scores: torch.Tensor, kept: int) -> torch.Tensor:
+    """Mask of the ``kept`` highest scores; among equal scores the lowest flat index is kept.
+
+    scores: any shape, float32 without NaN. kept: 0 … scores.numel().
+    Returns a bool tensor of the scores' shape with exactly ``kept`` ones. On the CPU no vector of the matrix's size is
+    sorted and one thread works; on other devices nothing waits for the host.
+    """
+    if not 0 <= kept <= scores.numel():
+        raise ValueError(f"cannot keep {kept} of {scores.numel()} weights")
+    if kept in (0, scores.numel()):
+        return torch.full_like(scores, kept > 0, dtype=torch.bool)
+    flat = scores.detach().reshape(-1)
+    mask = _select_on_host(flat.numpy(), kept) if flat.device.type == "cpu" else _select_on_device(flat, kept)
+    return mask.view_as(scores)
+
+
+def _select_on_device(flat: torch.Tensor, kept: int) -> torch.Tensor:
+    """By the device's own top-k, which is a radix selection; ties by a running count. No value comes to the host."""
+    removed = flat.numel() - kept
+    if kept <= removed:
+        threshold = flat.topk(kept, sorted=False).values.min()
+    else:
+        threshold = flat.topk(removed + 1, largest=False, sorted=False).values.max()
+    above, tied = flat > threshold, flat == threshold
+    return above | (tied & (tied.cumsum(0) <= kept - above.sum()))
+
+
+def _select_on_host(values: np.ndarray, kept: int) -> torch.Tensor:
+    threshold = kth_highest(values, kept)
+    mask = values >= threshold
+    surplus = np.count_nonzero(mask) - kept
+    if surplus:
+        cut = start_of_last(values == threshold, surplus)
+        mask[cut:] = values[cut:] > threshold
+    return torch.from_numpy(mask)
+
+
+def start_of_last(tied: np.ndarray, count: int) -> int:
+    """The index from which a bool vector holds its last ``count`` ones, by bisection."""
+    start, end = 0, tied.size
+    while end - start > 1:
+        middle = (start + end) // 2
+        found = np.count_nonzero(tied[middle:end])
+        if found >= count:
+            start = middle
+        else:
+            end, count = middle, count - found
+    return start
+
+
+def kth_highest(values: np.ndarray, k: int) -> np.floating:
+    """The k-th highest value (k from 1) of a vector, exact.
+
+    A sorted sample guesses it, the values above the guess are counted, and by that count the sample gives a bound that
+    very probably encloses the answer from the other side: only what lies between the two is searched. Where the sample
+    misleads, the whole vector is searched: slower, the same result.
+    """
+    if values.size <= SMALL:
+        return np.partition(values, values.size - k)[values.size - k]
+    sample = np.sort(values[::SAMPLE_STRIDE])[::-1]
+    guess = sample[min(k // SAMPLE_STRIDE, sample.size - 1)]
+    above = np.count_nonzero(higher := values > guess)
+    if k <= above:
+        bound = _at(sample, np.count_nonzero(sample > guess) - _ranks(above - k))
+        inside = np.flatnonzero(higher & (values < bound))
+        beyond = above - inside.size
+    else:
+        beyond = np.count_nonzero(not_lower := values >= guess)
+        if k <= beyond:
+            return guess
+        bound = _at(sample, np.count_nonzero(sample >= guess) + _ranks(k - beyond))
+        inside = np.flatnonzero(~not_lower & (values > bound))
+    if beyond < k <= beyond + inside.size:
+        return kth_highest(values[inside], k - beyond)
+    if np.count_nonzero(values > bound) < k <= np.count_nonzero(values >= bound):
+        return bound
+    return np.partition(values, values.size - k)[values.size - k]
+
+
+def _at(sample: np.ndarray, rank: int) -> np.floating:
+    """The sample's value at a rank, infinite beyond its ends."""
+    if rank < 0:
+        return sample.dtype.type(np.inf)
+    return sample[rank] if rank < sample.size else sample.dtype.type(-np.inf)
+
+
+def _ranks(distance: int) -> int:
+    """As many ranks of the sample as lie between values ``distance`` ranks apart, and five standard deviations more."""
+    expected = distance / SAMPLE_STRIDE
+    return int(expected + 5 * expected**0.5) + 2
+
+
+def above(scores: torch.Tensor, threshold: float, survivors: int) -> torch.Tensor:
+    """Mask of the scores whose sigmoid is above the threshold, and of the ``survivors`` highest in any case."""
+    return (torch.sigmoid(scores.detach()) > threshold) | select(scores, survivors)

@@ -1,0 +1,112 @@
+"""How a folded model is computed on a CPU: dense as transformers does it, sparse, or each product as it is faster."""
+
+import sys
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from emmental.common.errors import InputError
+from emmental.pruning.matrices import encoder_linears
+from emmental.runtime import calibration
+from emmental.runtime.blocks import named_products
+from emmental.runtime.sparse import ARCHITECTURES, GROUP_TOKENS, SparseMaskedLM, csr
+
+RUNTIMES = ("dense", "sparse", "auto")
+WORTHWHILE = 0.9  # auto leaves the plain model alone where products would take more than this share of its time
+
+
+def check(runtime: str) -> None:
+    """Raise InputError for a runtime that does not exist."""
+    if runtime not in RUNTIMES:
+        raise InputError(f"no runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
+
+
+def prepared(model: PreTrainedModel, runtime: str, first_only: bool) -> nn.Module:
+    """What computes a folded masked LM by this runtime; the model itself where that is dense.
+
+    first_only: as of SparseMaskedLM. Raises InputError for an unknown runtime, and for ``sparse`` on an architecture
+    other than BERT and RoBERTa, where ``auto`` is dense. Without MKL both are dense, and a message says so.
+    """
+    check(runtime)
+    if runtime == "dense":
+        return model
+    if model.config.model_type not in ARCHITECTURES:
+        if runtime == "auto":
+            return model
+        raise InputError(
+            f"the sparse runtime computes BERT and RoBERTa, not {type(model).__name__}: use the runtime dense or auto"
+        )
+    if not torch.backends.mkl.is_available():
+        print(f"this torch has no MKL, whose sparse products {runtime!r} needs: dense instead", file=sys.stderr)
+        return model
+    return SparseMaskedLM(model, first_only) if runtime == "sparse" else _fastest(model, first_only)
+
+
+class ByTokens(nn.Module):
+    """One of several forms of a masked LM, by the number of tokens that go through the encoder together."""
+
+    def __init__(self, forms: dict[int, nn.Module]):
+        super().__init__()
+        self.tokens = list(forms)
+        self.forms = nn.ModuleList(forms.values())
+
+    @property
+    def base_model(self) -> nn.Module:
+        """Of the plain model, if it is among the forms: a head that reads fewer tokens tells it so there."""
+        plain = [form for form in self.forms if isinstance(form, PreTrainedModel)]
+        return [*plain, *self.forms][0].base_model
+
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None):
+        """As the forms'."""
+        tokens = input_ids.numel() if attention_mask is None else int(attention_mask.sum())
+        form = self.forms[self.tokens.index(nearest(min(tokens, GROUP_TOKENS)))]
+        return form(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+
+
+def nearest(tokens: int) -> int:
+    """The number of tokens of the calibration that is closest by its ratio."""
+    return min(calibration.TOKENS, key=lambda known: max(known / tokens, tokens / known))
+
+
+def sparse_products(model: PreTrainedModel) -> dict[int, set[str]]:
+    """The products (see products.named_products) that auto computes sparse, by the calibration's numbers of tokens;
+    none: the plain model."""
+    plain = [tuple(linear.weight.shape) for linear in encoder_linears(model).values()]
+    kept = {name: (tuple(layer.weight.shape), share_kept(layer.weight)) for name, layer in named_products(model)}
+    costs = calibration.costs({*plain, *(shape for shape, _ in kept.values())})
+    chosen = {}
+    for tokens in calibration.TOKENS:
+        sparse = {name: costs[shape][tokens].sparse(density) for name, (shape, density) in kept.items()}
+        dense = {name: costs[shape][tokens].dense for name, (shape, _) in kept.items()}
+        seconds = sum(min(dense[name], sparse[name]) for name in kept)
+        worthwhile = seconds < WORTHWHILE * sum(costs[shape][tokens].dense for shape in plain)
+        chosen[tokens] = {name for name in kept if sparse[name] < dense[name]} if worthwhile else set()
+    return chosen
+
+
+def share_kept(weight: torch.Tensor) -> float:
+    """The density of a matrix."""
+    return weight.count_nonzero().item() / weight.numel()
+
+
+def _fastest(model: PreTrainedModel, first_only: bool) -> nn.Module:
+    matrices = {}  # which the forms share
+
+    def weights(sparse: frozenset[str]) -> Callable[[str, torch.Tensor], torch.Tensor]:
+        def weight(name: str, dense: torch.Tensor) -> torch.Tensor:
+            if name not in sparse:
+                return dense
+            if name not in matrices:
+                matrices[name] = csr(dense)
+            return matrices[name]
+
+        return weight
+
+    forms = {frozenset(): model}
+    chosen = {tokens: frozenset(names) for tokens, names in sparse_products(model).items()}
+    for sparse in chosen.values():
+        if sparse not in forms:
+            forms[sparse] = SparseMaskedLM(model, first_only, weights(sparse))
+    return ByTokens({tokens: forms[sparse] for tokens, sparse in chosen.items()})

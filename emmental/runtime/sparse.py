@@ -1,0 +1,167 @@
+"""BERT and RoBERTa for sparse weights on a CPU: the encoder feature-major and without padding.
+
+The fast sparse product of torch is a CSR matrix times a dense one, so activations are [hidden, tokens] from the
+embeddings to the head and are never turned round. Only real tokens are computed: sequences stand side by side, in
+groups small enough for the processor's cache. Embeddings and head are the model's own modules. Inference only; which
+products are worth being sparse is for runtimes.py to say.
+"""
+
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import MaskedLMOutput
+
+from emmental.runtime.blocks import products_of
+
+ARCHITECTURES = ("bert", "roberta")  # config.model_type
+GROUP_TOKENS = 256  # sequences that go through the encoder together; a longer one goes alone
+CACHED_SCORES = 2**18  # attention scores (1 MB) that are computed at a time
+
+
+class Product(nn.Module):
+    """W x + b for activations [in, tokens]; W [out, in] is CSR or dense."""
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor):
+        super().__init__()
+        self.register_buffer("weight", weight, persistent=False)
+        self.register_buffer("bias", bias[:, None], persistent=False)
+
+    def forward(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
+        """x [in, tokens], residual [out, tokens] or none. Returns W x + b + residual."""
+        sums = self.bias.expand(-1, x.shape[1]).clone() if residual is None else residual + self.bias
+        return torch.addmm(sums, self.weight, x, out=sums)
+
+
+class Block(nn.Module):
+    """One layer of the encoder, of the modules of transformers' BertLayer or RobertaLayer, or of a shrunk one.
+
+    weight: as of SparseMaskedLM, by the name in products.Products alone.
+    """
+
+    def __init__(self, layer: nn.Module, weight: Callable[[str, torch.Tensor], torch.Tensor]):
+        super().__init__()
+        products, self.heads = products_of(layer)
+        for name, (dense, bias) in products._asdict().items():
+            setattr(self, name, Product(weight(name, dense), bias))
+        self.scaling = layer.attention.self.scaling
+        self.attention_norm = layer.attention.output.LayerNorm
+        self.activation = layer.intermediate.intermediate_act_fn
+        self.output_norm = layer.output.LayerNorm
+
+    def forward(self, x: torch.Tensor, lengths: list[int], first_only: bool = False) -> torch.Tensor:
+        """x [hidden, tokens]: sequences of these lengths side by side. Returns the same shape, or with first_only
+        what becomes of each sequence's first token: [hidden, sequences]."""
+        key, value, asked = self.key(x), self.value(x), lengths
+        if first_only:
+            x, asked = x[:, torch.tensor([0, *lengths[:-1]]).cumsum(0)], [1] * len(lengths)
+        query = self.query(x).mul_(self.scaling)
+        x = normalised(self.attention_output(self._attend(query, key, value, asked, lengths), x), self.attention_norm)
+        return normalised(self.output(self.activation(self.intermediate(x)), x), self.output_norm)
+
+    def _attend(self, query, key, value, asked: list[int], lengths: list[int]) -> torch.Tensor:
+        """Every sequence's queries [size, sum(asked)] on its own keys and values [size, sum(lengths)]."""
+        query, key, value = (x.unflatten(0, (self.heads, -1)) for x in (query, key, value))
+        parts = zip(query.split(asked, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
+        contexts = [attention(*part) for part in parts]
+        return (contexts[0] if len(contexts) == 1 else torch.cat(contexts, 2)).flatten(0, 1)
+
+
+class SparseMaskedLM(nn.Module):
+    """Stands in for a folded BertForMaskedLM or RobertaForMaskedLM, whole or shrunk; shares all tensors that it can.
+
+    weight: from a product's name (see products.named_products) and its weight [out, in] to what it is computed with,
+    by default the same as CSR. first_only: give the logits of each sequence's first token alone, and in the last layer
+    compute nothing else.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        first_only: bool,
+        weight: Callable[[str, torch.Tensor], torch.Tensor] = lambda name, weight: csr(weight),
+    ):
+        super().__init__()
+        self.first_only = first_only
+        self.embeddings = model.base_model.embeddings
+        self.blocks = nn.ModuleList(
+            Block(layer, lambda name, dense, number=number: weight(f"{number}.{name}", dense))
+            for number, layer in enumerate(model.base_model.encoder.layer)
+        )
+        (self.head,) = (part for name, part in model.named_children() if name != model.base_model_prefix)
+
+    @property
+    def base_model(self) -> nn.Module:
+        """Where transformers' models let a head read fewer tokens; here first_only decides that."""
+        return self.blocks
+
+    @torch.inference_mode()
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None) -> MaskedLMOutput:
+        """int64 [batch, length] each. logits: [batch, length, words], 0 at padding; first_only: [batch, 1, words]."""
+        real = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
+        answers = [None] * len(real)
+        for rows in grouped(real.sum(1).tolist(), GROUP_TOKENS):
+            length = int(real[rows].any(0).nonzero().max()) + 1
+            inputs = [x if x is None else x[rows, :length] for x in (input_ids, token_type_ids)]
+            for row, answer in zip(rows, self._answers(*inputs, real[rows, :length]), strict=True):
+                answers[row] = answer
+        answers = torch.cat(answers)
+        if self.first_only:
+            return MaskedLMOutput(logits=answers[:, None])
+        logits = answers.new_zeros(*real.shape, answers.shape[1])
+        logits[real] = answers
+        return MaskedLMOutput(logits=logits)
+
+    def _answers(self, input_ids, token_type_ids, real) -> tuple[torch.Tensor, ...]:
+        """The logits [tokens, words] of each sequence's real tokens, or of its first one."""
+        lengths = real.sum(1).tolist()
+        x = self.embeddings(input_ids, token_type_ids)[real].t().contiguous()
+        for block in self.blocks[:-1]:
+            x = block(x, lengths)
+        x = self.blocks[-1](x, lengths, self.first_only)
+        return self.head(x.t()).split([1] * len(lengths) if self.first_only else lengths)
+
+
+def csr(weight: torch.Tensor) -> torch.Tensor:
+    """A weight [out, in] as CSR, with the 32-bit indices that MKL takes without converting them at every call."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
+        matrix = weight.to_sparse_csr()
+        rows, columns = matrix.crow_indices().int(), matrix.col_indices().int()
+        return torch.sparse_csr_tensor(rows, columns, matrix.values(), matrix.shape, check_invariants=False)
+
+
+def attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Attention of one sequence: query (scaled) [heads, size, asked], key and value [heads, size, length].
+
+    As many heads at a time as their scores stay in the cache. Returns [heads, size, asked].
+    """
+    heads = max(1, CACHED_SCORES // (query.shape[2] * key.shape[2]))
+    parts = zip(query.split(heads), key.split(heads), value.split(heads), strict=True)
+    contexts = [torch.bmm(v, torch.bmm(q.transpose(1, 2), k).softmax(-1).transpose(1, 2)) for q, k, v in parts]
+    return contexts[0] if len(contexts) == 1 else torch.cat(contexts)
+
+
+def normalised(x: torch.Tensor, norm: nn.LayerNorm) -> torch.Tensor:
+    """LayerNorm of every column of x [hidden, tokens].
+
+    Batch normalisation of a batch of ``hidden`` examples with ``tokens`` channels computes just that, without turning
+    x round and twice as fast.
+    """
+    z = F.batch_norm(x, None, None, training=True, eps=norm.eps)
+    return torch.addcmul(norm.bias[:, None], z, norm.weight[:, None])
+
+
+def grouped(lengths: list[int], tokens: int) -> list[list[int]]:
+    """Numbers of the sequences, those of like length together, in groups of at most so many tokens or of one."""
+    groups, room = [], 0
+    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if lengths[number] > room:
+            groups.append([])
+            room = max(tokens, lengths[number])
+        groups[-1].append(number)
+        room -= lengths[number]
+    return [sorted(group) for group in groups]

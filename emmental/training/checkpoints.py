@@ -1,0 +1,124 @@
+"""The output folder of a run: what it was asked to do, checkpoints that are whole, the best mask so far.
+
+A run may be killed at any moment. A checkpoint counts once it is sealed; it carries the best mask of its time, so
+that a resumed run knows what an uninterrupted one would.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from transformers import TrainerCallback
+
+from emmental.common.errors import InputError
+from emmental.common.files import replacing, write_json
+from emmental.common.run_folder import BEST, CONFIG, MASK, RESULTS, SEAL, SETTINGS
+from emmental.pruning.schedule import Schedule
+
+WRITTEN = (
+    MASK, RESULTS, SETTINGS, BEST, "density.png", "curves.png", "densities.csv", "densities.png",
+    "snapshot_*.safetensors", "checkpoint-*", "runs", "predictions", "predictions.json", "nbest_predictions.json",
+    CONFIG, "model*.safetensors*", "training_args.bin", "tokenizer*", "vocab*", "merges.txt",
+)  # fmt: skip
+
+
+def prepare(output_dir: Path, settings: dict, overwrite: bool) -> Path | None:
+    """Claim the output folder for a run with these settings; returns the checkpoint to resume from, if any.
+
+    Raises InputError where the folder holds a finished run, or an unfinished one with other settings.
+    """
+    if overwrite:
+        clear(output_dir)
+    if (output_dir / RESULTS).exists():
+        raise InputError(
+            f"{output_dir} holds a finished run: set OUTPUT_DIR (--output_dir) to another folder, or add "
+            f"--overwrite_output_dir to start it anew"
+        )
+    if (output_dir / SETTINGS).exists():
+        before = json.loads((output_dir / SETTINGS).read_text())
+        differing = [
+            f"{name} was {before.get(name)}, is {value}"
+            for name, value in settings.items()
+            if before.get(name) != value
+        ]
+        if differing:
+            raise InputError(
+                f"{output_dir} holds an unfinished run with other settings ({'; '.join(differing)}): repeat its "
+                f"command to resume it, choose another --output_dir, or add --overwrite_output_dir"
+            )
+    output_dir.mkdir(parents=True, exist_ok=True)
+    clear_half_written(output_dir)
+    write_json(output_dir / SETTINGS, settings)
+    return last_sealed(output_dir)
+
+
+def clear(output_dir: Path) -> None:
+    """Remove what an earlier run left in the folder, and nothing else."""
+    for pattern in WRITTEN:
+        for path in output_dir.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def clear_half_written(output_dir: Path) -> None:
+    """Remove checkpoints without a seal, so that they are not among the few that are kept."""
+    for checkpoint in output_dir.glob("checkpoint-*"):
+        if not (checkpoint / SEAL).exists():
+            shutil.rmtree(checkpoint)
+
+
+def last_sealed(output_dir: Path) -> Path | None:
+    """The newest whole checkpoint."""
+    sealed = [seal.parent for seal in output_dir.glob(f"checkpoint-*/{SEAL}")]
+    return max(sealed, key=lambda folder: int(folder.name.split("-")[1]), default=None)
+
+
+def restore_best(output_dir: Path, checkpoint: Path | None) -> None:
+    """Put back the best mask that the checkpoint knew, or none."""
+    (output_dir / BEST).unlink(missing_ok=True)
+    if checkpoint and (checkpoint / BEST).exists():
+        shutil.copyfile(checkpoint / BEST, output_dir / BEST)
+
+
+def finish(output_dir: Path) -> None:
+    """Keep the mask and drop what was only needed to resume."""
+    for checkpoint in output_dir.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+    (output_dir / BEST).unlink(missing_ok=True)
+
+
+def best_evaluation(log_history: list[dict], metric: str, schedule: Schedule) -> dict | None:
+    """The first of the best log entries among evaluations at the final density."""
+    final = final_evaluations(log_history, metric, schedule)
+    return max(final, key=lambda entry: entry[metric], default=None)
+
+
+def final_evaluations(log_history: list[dict], metric: str, schedule: Schedule) -> list[dict]:
+    """The log entries that hold the metric at the final density, in the order of their steps."""
+    return [entry for entry in log_history if metric in entry and schedule.is_final(entry["step"])]
+
+
+class Best(TrainerCallback):
+    """Keeps the state of the best evaluation at the final density."""
+
+    def __init__(self, metric: str, schedule: Schedule, keep: Callable[[Path], None]):
+        self.metric, self.schedule, self.keep = metric, schedule, keep
+
+    def on_evaluate(self, args, state, control, metrics, **kwargs):
+        best = best_evaluation(state.log_history, self.metric, self.schedule)
+        if state.is_world_process_zero and self.metric in metrics and best and best["step"] == state.global_step:
+            self.keep(Path(args.output_dir) / BEST)
+
+
+class Seal(TrainerCallback):
+    """Marks a checkpoint as whole after everything in it is written, by all processes."""
+
+    def on_save(self, args, state, control, **kwargs):
+        args.distributed_state.wait_for_everyone()
+        if state.is_world_process_zero:
+            output_dir = Path(args.output_dir)
+            checkpoint = output_dir / f"checkpoint-{state.global_step}"
+            if (output_dir / BEST).exists():
+                shutil.copyfile(output_dir / BEST, checkpoint / BEST)
+            with replacing(checkpoint / SEAL) as temporary:
+                temporary.touch()

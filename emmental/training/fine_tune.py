@@ -1,0 +1,72 @@
+"""Dense fine-tuning of the same backbones on the same data: teachers, and the 100 % line of comparisons.
+
+transformers' own models and training loop, all weights trained; masks have no part in it.
+"""
+
+import time
+from pathlib import Path
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProgressCallback
+
+from emmental.common import provenance
+from emmental.common.files import write_json
+from emmental.common.run_folder import RESULTS
+from emmental.recipes import paper_results
+from emmental.tasks.problem import Problem
+from emmental.training import checkpoints, processes, report
+from emmental.training.config import SMPConfig
+from emmental.training.preemption import Preemption
+from emmental.training.prune import check_length, count_steps, loop_settings, prepare_output
+from emmental.training.task_trainer import TaskTrainer
+
+
+def fine_tune(
+    config: SMPConfig, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str, problem: Problem
+) -> dict:
+    """Fine-tune a model for the problem and leave it with its results in ``config.output_dir``, a folder that
+    ``from_pretrained`` loads. Returns what all_results.json holds.
+
+    Raises InputError before anything is created where the run cannot be done as asked.
+    """
+    started = time.monotonic()
+    output_dir = Path(config.output_dir)
+    check_length(problem.max_length, tokenizer.model_max_length)
+    settings = {
+        "task": problem.task,
+        "base_model": name,
+        "total_steps": count_steps(config, len(problem.train)),
+        "learning_rate": config.learning_rate,
+        "weight_decay": config.weight_decay,
+    }
+    checkpoint = prepare_output(config, settings | loop_settings(config) | problem.reading)
+    config.label_names = list(problem.label_names)
+    if config.should_save:
+        print(report.dense_plan(config, name, model, problem, settings["total_steps"], checkpoint), flush=True)
+
+    trainer = TaskTrainer(model, config, **problem.for_trainer(tokenizer))
+    trainer.remove_callback(ProgressCallback)
+    if not config.disable_tqdm:
+        trainer.add_callback(report.Progress(lambda: 1.0, problem.logged_metrics()))
+    for callback in (checkpoints.Seal(), processes.OwnRandomness(), Preemption(trainer.accelerator)):
+        trainer.add_callback(callback)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    results = {
+        "task": problem.task,
+        "model": name,
+        "method": config.pruning_method,
+        "density": 1.0,
+        **{name: value for name, value in problem.measure(trainer).items() if name.startswith("eval_")},
+        **problem.majority(),
+        "global_step": trainer.state.global_step,
+        "seed": config.seed,
+        "trained_parameters": model.num_parameters(),
+        "seconds": time.monotonic() - started,
+        **provenance.of_this_run(),
+    }
+    trainer.save_model()
+    if config.should_save:
+        write_json(output_dir / RESULTS, results)
+        checkpoints.finish(output_dir)
+        published = paper_results.published(problem.task, 1.0, paper_results.FINETUNED, kd=False, backbone=name)
+        print(report.dense_results(results, problem.metrics, output_dir, published), flush=True)
+    return results

@@ -1,0 +1,276 @@
+"""One pruning run from start to finish: plan, train or resume, keep the best state, write and show the results."""
+
+import math
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import transformers
+from transformers import ProgressCallback, TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
+
+from emmental import masks
+from emmental.common import provenance
+from emmental.common.errors import InputError
+from emmental.common.files import write_json
+from emmental.common.run_folder import BEST, RESULTS
+from emmental.models.backbones import Backbone
+from emmental.pruning.masked_linear import density
+from emmental.pruning.schedule import POWERS, Schedule
+from emmental.pruning.score_init import init_scores
+from emmental.recipes import methods, paper_results
+from emmental.recipes.lengths import Lengths, pruning_length, ramp_length
+from emmental.tasks.problem import Problem
+from emmental.training import checkpoints, processes, report, snapshots
+from emmental.training.config import SMPConfig
+from emmental.training.preemption import Preemption
+from emmental.training.students import Student
+from emmental.training.teacher_logits import TeacherLogits, stored_logits
+from emmental.training.teachers import Teacher, check_order, load_teacher
+from emmental.training.trainer import SMPTrainer
+
+
+def prune(config: SMPConfig, student: Student, problem: Problem) -> dict:
+    """Train masks and leave what came of it in ``config.output_dir``. Returns what all_results.json holds.
+
+    Raises InputError before anything is created where the run cannot be done as asked.
+    """
+    started = time.monotonic()
+    check_length(problem.max_length, student.tokenizer.model_max_length)
+    snapshot_densities(config)
+    schedule = plan_schedule(config, len(problem.train), problem.lengths)
+    teacher = checked_teacher(config, student.backbone, problem) if config.teacher_model_name_or_path else None
+    info = mask_info(config, student.backbone, problem)
+    transformers.set_seed(config.seed)
+    layers = student.begin(info)
+    if config.pruning_method == "magnitude":
+        for layer in layers.values():
+            layer.drop_scores()
+    init_scores(layers, config.mask_init, config.mask_scale)
+    settings = run_settings(config, info, schedule, problem.reading, teacher)
+    checkpoint = prepare_output(config, settings)
+    config.label_names = list(problem.label_names)
+    if config.should_save:
+        print(report.plan(config, student.backbone, problem, schedule, layers, teacher, checkpoint), flush=True)
+
+    logits = None
+    if teacher:
+        problem = problem.with_numbered_rows()
+        with config.main_process_first(desc="the teacher's logits"):
+            logits = TeacherLogits(stored_logits(teacher.model, problem.train, student.tokenizer), teacher.order)
+        del teacher  # all that it has to say is stored
+    trainer = build_trainer(config, student, problem, schedule, logits)
+    train(trainer, checkpoint)
+    return conclude(trainer, student, problem, time.monotonic() - started)
+
+
+def checked_teacher(config: SMPConfig, backbone: Backbone, problem: Problem) -> Teacher:
+    """The teacher, on the run's device, its labels in an order that agrees with the training data; else InputError."""
+    name, order = config.teacher_model_name_or_path, config.teacher_label_order
+    teacher = load_teacher(name, problem, backbone.tokenizer, order)
+    teacher.model.to(config.device)
+    check_order(teacher, problem, backbone.tokenizer)
+    return teacher
+
+
+def prepare_output(config: SMPConfig, settings: dict) -> Path | None:
+    """Claim the output folder; returns the checkpoint that all processes resume from, if any."""
+    output_dir = Path(config.output_dir)
+    overwrite = config.overwrite_output_dir and not processes.restarted()
+    checkpoint = processes.on_first(config.process_index, lambda: checkpoints.prepare(output_dir, settings, overwrite))
+    if not processes.all_true((checkpoint or output_dir).exists()):
+        raise InputError(f"{output_dir}: not seen by all processes: several nodes need a file system that they share")
+    return checkpoint
+
+
+def check_length(max_length: int, longest: int) -> None:
+    """Raise InputError where the backbone cannot read texts of that many tokens."""
+    if not 2 < max_length <= longest:
+        raise InputError(f"--max_seq_length {max_length}: the backbone reads 3 to {longest} tokens")
+
+
+def count_steps(config: SMPConfig, examples: int) -> int:
+    """Optimiser steps of the whole run; also sets the default evaluation interval by them."""
+    batch = config.train_batch_size * config.gradient_accumulation_steps * config.world_size
+    per_epoch = math.ceil(examples / batch)
+    total = config.max_steps if config.max_steps > 0 else math.ceil(config.num_train_epochs * per_epoch)
+    config.set_default_intervals(total, per_epoch)
+    return total
+
+
+def plan_schedule(config: SMPConfig, examples: int, lengths: Lengths) -> Schedule:
+    """The run's schedule. Raises InputError where no valid one exists."""
+    total = count_steps(config, examples)
+    pruning_steps = config.warmup_threshold_step
+    if pruning_steps is None:
+        try:
+            pruning_steps = pruning_length(total, config.final_threshold, lengths)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+    if not 0 < pruning_steps < total:
+        raise InputError(
+            f"{pruning_steps} pruning steps (PRUNING_STEPS, --warmup_threshold_step) do not fit into a run of {total} "
+            f"steps: give 1 to {total - 1}, or none for the default"
+        )
+    return Schedule(
+        total,
+        pruning_steps,
+        config.final_threshold,
+        config.final_lambda,
+        config.initial_threshold,
+        lambda_steps(config, total, pruning_steps, lengths),
+        POWERS[config.density_schedule],
+        by_penalty=config.pruning_method in ("sigmoied_threshold", "l0"),
+    )
+
+
+def lambda_steps(config: SMPConfig, total: int, pruning_steps: int, lengths: Lengths) -> int:
+    """The number of steps that raise lambda. Movement Pruning's example scripts let it follow the threshold, which
+    rises for soft movement and stands for L0."""
+    follows = {"sigmoied_threshold": pruning_steps, "l0": 0}
+    ramp = ramp_length(total, config.final_threshold, lengths)
+    return follows.get(config.pruning_method, ramp)
+
+
+def snapshot_densities(config: SMPConfig) -> list[float]:
+    """The densities asked for beside the final one, falling."""
+    return (
+        snapshots.parse_densities(config.snapshot_densities, config.final_threshold)
+        if config.snapshot_densities
+        else []
+    )
+
+
+def mask_info(config: SMPConfig, backbone: Backbone, problem: Problem) -> masks.MaskInfo:
+    """What the run's mask file will say of itself. To be asked before the head is narrowed."""
+    return masks.MaskInfo(
+        base_model=backbone.name,
+        base_revision=backbone.revision,
+        weights_sha256=backbone.weights_sha256(),
+        head_sha256=backbone.head_sha256() if config.freeze_bert else "",
+        task=problem.task,
+        label_words=problem.label_words,
+        density=config.final_threshold,
+        method=config.pruning_method if config.freeze_bert else f"{config.pruning_method}, weights trained",
+        allocation=config.allocation,
+        p=config.magnitude_topk_threshold_p,
+    )
+
+
+def run_settings(config: SMPConfig, info: masks.MaskInfo, schedule: Schedule, reading: dict, teacher) -> dict:
+    """Everything that decides the mask: a run is only resumed under the settings that it began with."""
+    names = ("temperature", "alpha_distil", "alpha_ce")
+    taught = {"teacher": teacher.name, "teacher_order": list(teacher.order)} if teacher else {}
+    taught |= {name: getattr(config, name) for name in names} if teacher else {}
+    scores = {name: getattr(config, name) for name in ("mask_scores_learning_rate", "mask_init", "mask_scale")}
+    rate = {} if config.freeze_bert else {name: getattr(config, name) for name in ("learning_rate", "weight_decay")}
+    return asdict(info) | asdict(schedule) | scores | rate | taught | loop_settings(config) | reading
+
+
+def loop_settings(config: SMPConfig) -> dict:
+    """The part of the settings that has nothing to do with masks."""
+    names = (
+        "seed", "data_seed", "per_device_train_batch_size", "gradient_accumulation_steps", "world_size",
+        "train_sampling_strategy", "lr_scheduler_type", "warmup_steps", "max_grad_norm", "bf16", "fp16",
+    )  # fmt: skip
+    return {name: getattr(config, name) for name in names}
+
+
+def build_trainer(config, student, problem, schedule, teacher) -> SMPTrainer:
+    """The trainer with its data, callbacks and logs."""
+    trainer = SMPTrainer(student.model(), config, schedule, teacher=teacher, **problem.for_trainer(student.tokenizer))
+
+    def take_snapshot(density: float):
+        trainer.select_masks(density)
+        if config.should_save:
+            student.keep(Path(config.output_dir) / f"{snapshots.prefix(density)}.safetensors")
+        trainer.evaluate(metric_key_prefix=snapshots.prefix(density))
+        trainer.select_masks()
+
+    trainer.remove_callback(ProgressCallback)
+    if not config.disable_tqdm:
+        trainer.add_callback(report.Progress(trainer.density, problem.logged_metrics()))
+    trainer.add_callback(checkpoints.Best(f"eval_{problem.metrics[0]}", schedule, student.keep))
+    trainer.add_callback(checkpoints.Seal())
+    if config.snapshot_densities:
+        trainer.add_callback(snapshots.Snapshots(snapshot_densities(config), schedule.density, take_snapshot))
+    trainer.add_callback(processes.OwnRandomness())
+    trainer.add_callback(Preemption(trainer.accelerator))
+    return trainer
+
+
+def train(trainer: SMPTrainer, checkpoint: Path | None) -> None:
+    """Train to the end, from the checkpoint where there is one."""
+    output_dir = Path(trainer.args.output_dir)
+    if trainer.args.should_save:
+        checkpoints.restore_best(output_dir, checkpoint)
+    if checkpoint:
+        state = TrainerState.load_from_json(checkpoint / TRAINER_STATE_NAME)
+        if state.global_step == trainer.schedule.total_steps:  # killed after the last step, before the results
+            trainer.state = state
+            return
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    trainer.accelerator.wait_for_everyone()
+    if not (output_dir / BEST).exists():  # no evaluation was due at the final density
+        trainer.evaluate()
+
+
+def conclude(trainer: SMPTrainer, student: Student, problem: Problem, seconds: float) -> dict:
+    """Evaluate the best state once more, write the run's files, show the table."""
+    trainer.accelerator.wait_for_everyone()  # until the best state is written
+    config, info, output_dir = trainer.args, student.info, Path(trainer.args.output_dir)
+    metric = f"eval_{problem.metrics[0]}"
+    history = trainer.state.log_history.copy()
+    student.restore(output_dir / BEST)
+    results = {
+        **outcome(trainer, problem, info),
+        "seconds": seconds,
+        **provenance.of_this_run(),
+    }
+    if config.should_save:
+        mask = student.leave(output_dir)
+        title = f"{problem.task}, {100 * mask.density():.2f} % of {info.base_model} remain"
+        report.draw_density(mask.bits, title, output_dir / "density.png")
+        best_step = results["best_step"]
+        report.draw_curves(history, trainer.schedule, metric, best_step, problem.baseline, output_dir / "curves.png")
+        if config.snapshot_densities:
+            rows = snapshots.collect(history, snapshot_densities(config), problem.metrics)
+            snapshots.write_csv(rows, output_dir / "densities.csv")
+            end = config.final_threshold, results[metric]
+            report.draw_densities(rows, problem.metrics[0], end, problem.baseline, output_dir / "densities.png")
+        write_json(output_dir / RESULTS, results)
+        checkpoints.finish(output_dir)
+        kd = bool(config.teacher_model_name_or_path)
+        method = methods.method_name(config.pruning_method, config.freeze_bert)
+        ranked = paper_results.ranked_by(method, info.allocation)
+        published = paper_results.published(problem.task, info.density, ranked, kd, info.base_model)
+        print(report.results(results, problem.metrics, mask, output_dir, published), flush=True)
+    return results
+
+
+def outcome(trainer: SMPTrainer, problem: Problem, info: masks.MaskInfo) -> dict:
+    """What came of the run, measured with the state that is kept: the part of all_results.json that a repetition gives
+    again."""
+    config, metric = trainer.args, f"eval_{problem.metrics[0]}"
+    evaluations = checkpoints.final_evaluations(trainer.state.log_history, metric, trainer.schedule)
+    best = checkpoints.best_evaluation(evaluations, metric, trainer.schedule)
+    measured = problem.measure(trainer)
+    return {
+        "task": problem.task,
+        "model": info.base_model,
+        "method": info.method,
+        "allocation": info.allocation,
+        "density": density(trainer.masked_layers),
+        "final_threshold": config.final_threshold,
+        "final_lambda": config.final_lambda,
+        **{name: value for name, value in measured.items() if name.startswith("eval_")},
+        "best_step": best["step"],
+        f"last_{metric}": evaluations[-1][metric],
+        "evaluations_at_final_density": len(evaluations),
+        **problem.majority(),
+        **({"teacher": config.teacher_model_name_or_path} if trainer.teacher else {}),
+        "trained_parameters": sum(weight.numel() for weight in trainer.model.parameters() if weight.requires_grad),
+        "pruning_steps": trainer.schedule.pruning_steps,
+        "global_step": trainer.state.global_step,
+        "seed": config.seed,
+    }

@@ -1,0 +1,264 @@
+"""What a person looks at: the plan before a run, the result table after it, pictures, and the progress in between."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import torch
+from transformers import ProgressCallback
+
+from emmental.common.files import replacing
+from emmental.common.run_folder import MASK, MODEL
+from emmental.common.text import duration, file_size, listing, readable
+from emmental.masks.mask import Mask
+from emmental.pruning.matrices import layer_number, matrix_type, short_type
+from emmental.pruning.schedule import Schedule
+from emmental.recipes import methods, paper_results
+
+matplotlib.use("agg")  # files only, no display
+from matplotlib import pyplot as plt
+
+
+def plan(config, backbone, problem, schedule, layers, teacher, checkpoint) -> str:
+    """The table that is shown before training; see training.prune for what goes in."""
+    weights = sum(layer.weight.numel() for layer in layers.values())
+    rows = {
+        "backbone": f"{backbone.name} ({type(backbone.model).__name__})"
+        + (", its masked-LM head drawn at random: the checkpoint has none" if backbone.random_head else ""),
+        "masked": f"{len(layers)} matrices, {weights:,} weights; "
+        + ("everything is frozen" if config.freeze_bert else "encoder and head are trained, the embeddings are frozen"),
+        "density": _density_row(config, schedule),
+        **(
+            {"label words": ", ".join(f"{label}={word}" for label, word in problem.label_words.items())}
+            if config.freeze_bert
+            else {"labels": ", ".join(problem.label_words)}
+        ),
+        **_data_rows(problem),
+        "steps": f"T = {schedule.total_steps:,} of {_examples_per_step(config)} examples, N = "
+        f"{schedule.pruning_steps:,} of them prune ({100 * schedule.pruning_steps / schedule.total_steps:.0f} %)",
+        "scores": f"{config.mask_init} init, scale {config.mask_scale:g}, "
+        f"learning rate {config.mask_scores_learning_rate:g}",
+        **({} if config.freeze_bert else {"learning rate": _rate(config)}),
+        "regulariser": f"lambda {schedule.final_lambda:g}"
+        + (f", whole from step {schedule.ramp_steps:,} on" if schedule.ramp_steps < schedule.total_steps else ""),
+        **({"teacher": _teacher_row(config, problem, teacher)} if teacher else {}),
+        **_place_rows(config, checkpoint),
+    }
+    if config.pruning_method == "magnitude":
+        del rows["scores"], rows["regulariser"]
+    return listing(f"{problem.task} with {method_name(config)}", rows)
+
+
+def method_name(config) -> str:
+    """The method as the paper names it."""
+    if not config.freeze_bert:
+        names = {"topK": "MvP", "sigmoied_threshold": "SMvP", "magnitude": "MaP", "l0": "L0"}
+        return f"{names[config.pruning_method]} ({config.allocation})"
+    return methods.allocation_title(config.allocation, config.magnitude_topk_threshold_p)
+
+
+def _density_row(config, schedule) -> str:
+    course = f"{schedule.initial_density:g} -> {schedule.final_density:g}"
+    if config.pruning_method == "l0":
+        return "set by lambda"
+    if schedule.by_penalty:
+        return f"set by lambda, with a threshold {course}"
+    return course + (", falling linearly" if schedule.power == 1 else "")
+
+
+def _rate(config) -> str:
+    return f"{config.learning_rate:g}, warm-up {config.warmup_steps:g}, decay {config.weight_decay:g}"
+
+
+def dense_plan(config, name, model, problem, total_steps, checkpoint) -> str:
+    """The table that is shown before fine-tuning; see fine_tuning.fine_tune for what goes in."""
+    rows = {
+        "model": f"{name} ({type(model).__name__}), {model.num_parameters():,} parameters, all trained",
+        **_data_rows(problem),
+        "steps": f"T = {total_steps:,} of {_examples_per_step(config)} examples",
+        "learning rate": _rate(config),
+        **_place_rows(config, checkpoint),
+    }
+    return listing(f"{problem.task}, fine-tuned densely", rows)
+
+
+def _data_rows(problem) -> dict[str, str]:
+    validation = " + ".join(f"{len(dataset):,} {name}".strip() for name, dataset in problem.validation.items())
+    return {
+        "data": f"{len(problem.train):,} {problem.unit} to train, {validation} to validate",
+        "length": f"up to {problem.max_length} tokens, padded to the longest of a batch",
+    }
+
+
+def _teacher_row(config, problem, teacher) -> str:
+    labels = list(problem.label_words)
+    order = ", ".join(labels[teacher.order.index(number)] for number in range(len(labels)))
+    return (
+        f"{teacher.name} ({type(teacher.model).__name__}), its logits in the order {order}; {config.alpha_distil:g} x "
+        f"distillation at T = {config.temperature:g} + {config.alpha_ce:g} x the task's own loss"
+    )
+
+
+def _examples_per_step(config) -> int:
+    return config.train_batch_size * config.gradient_accumulation_steps * config.world_size
+
+
+def _place_rows(config, checkpoint) -> dict[str, str]:
+    rows = {
+        "device": f"{config.device}, {'bf16' if config.bf16 else 'fp16' if config.fp16 else 'fp32'}, "
+        f"{config.world_size} process{'es' if config.world_size > 1 else ''}, seed {config.seed}",
+        "output": config.output_dir,
+    }
+    return rows | ({"resumes": checkpoint.name} if checkpoint else {})
+
+
+def results(measured: dict, metrics: tuple[str, ...], mask: Mask, output_dir: Path, published: dict[str, float]) -> str:
+    """The table that is shown after training, from what all_results.json holds; beside it the published figures."""
+    metric = f"eval_{metrics[0]}"
+    kept, weights = (sum(int(f(m)) for m in mask.bits.values()) for f in (torch.sum, torch.numel))
+    rows = _metric_rows(measured, metrics, published)
+    rows[metrics[0]] += (
+        f"  (best of {measured['evaluations_at_final_density']} evaluations at this density, "
+        f"step {measured['best_step']:,}; the last {readable(measured[f'last_{metric}'])})"
+    )
+    rows |= {
+        "density": f"{measured['density']:.4f}  ({kept:,} of {weights:,} weights)",
+        "mask": f"{MASK}, {file_size(output_dir / MASK)}",
+        **({"model": f"{MODEL}, {file_size(output_dir / MODEL)}"} if (output_dir / MODEL).exists() else {}),
+        "time": duration(measured["seconds"]),
+        "pictures": "density.png, curves.png",
+    }
+    return listing(f"results of {output_dir}", rows)
+
+
+def dense_results(measured: dict, metrics: tuple[str, ...], output_dir: Path, published: dict[str, float]) -> str:
+    """The table that is shown after fine-tuning."""
+    rows = _metric_rows(measured, metrics, published) | {
+        "model": f"{MODEL}, {file_size(output_dir / MODEL)}",
+        "time": duration(measured["seconds"]),
+    }
+    return listing(f"results of {output_dir}", rows)
+
+
+def _metric_rows(measured: dict, metrics: tuple[str, ...], published: dict[str, float]) -> dict[str, str]:
+    shown = {
+        name.removeprefix("eval_"): value
+        for name, value in measured.items()
+        if name.startswith("eval_") and name.endswith(metrics)
+    }
+    task = measured["task"]
+    rows = {name: readable(value) + paper_results.beside(task, published.get(name)) for name, value in shown.items()}
+    baseline = measured.get(f"majority_eval_{metrics[0]}")
+    return rows if baseline is None else rows | {"majority class": readable(baseline)}
+
+
+class Progress(ProgressCallback):
+    """Trainer's progress bar with loss and current density, and a line for every evaluation.
+
+    density: at the moment; metrics: the logged ones that the line shows.
+    """
+
+    def __init__(self, density: Callable[[], float], metrics: list[str]):
+        super().__init__()
+        self.density, self.metrics = density, metrics
+
+    def on_prediction_step(self, args, state, control, **kwargs):
+        """No second bar: evaluations are short, and their result gets a line."""
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if not state.is_world_process_zero or self.training_bar is None:
+            return
+        if "loss" in logs:
+            density = self.density()
+            self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}", density=f"{density:.3f}")
+        measured = [f"{name.removeprefix('eval_')} {readable(logs[name])}" for name in self.metrics if name in logs]
+        if measured:
+            density = self.density()
+            self.training_bar.write(f"step {state.global_step:>6}  density {density:.4f}  {'  '.join(measured)}")
+
+
+def draw_density(bits: dict[str, torch.Tensor], title: str, path: Path) -> None:
+    """Layers x matrix types, the remaining weights of each matrix in percent."""
+    columns = list(dict.fromkeys(matrix_type(name) for name in bits))
+    layers = sorted({layer_number(name) for name in bits})
+    percent = np.full((len(layers), len(columns)), np.nan)
+    for name, matrix in bits.items():
+        percent[layers.index(layer_number(name)), columns.index(matrix_type(name))] = 100 * matrix.float().mean().item()
+    figure, axes = plt.subplots(figsize=(1.6 + 1.25 * len(columns), 1.7 + 0.42 * len(layers)), layout="constrained")
+    mean = 100 * sum(int(m.sum()) for m in bits.values()) / sum(m.numel() for m in bits.values())
+    spread = max(np.nanmax(abs(percent - mean)), 0.1 * mean)  # small differences are to look small
+    image = axes.imshow(percent, aspect="auto", cmap="RdYlBu", vmin=mean - spread, vmax=mean + spread)
+    axes.set_xticks(range(len(columns)), [short_type(column).replace(".", "\n") for column in columns])
+    axes.set_yticks(range(len(layers)), layers)
+    axes.set_ylabel("layer")
+    axes.set_title(title)
+    for (row, column), value in np.ndenumerate(percent):
+        if not np.isnan(value):
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center")
+    figure.colorbar(image, label="remaining weights (%)")
+    _save(figure, path)
+
+
+def draw_curves(
+    history: list[dict], schedule: Schedule, metric: str, best_step: int, baseline: float | None, path: Path
+) -> None:
+    """Density, training loss and the chief metric over the steps; the metric that counts is marked."""
+    figure, (top, middle, bottom) = plt.subplots(3, figsize=(8, 8), sharex=True, layout="constrained")
+    if schedule.by_penalty:
+        measured = [(entry["step"], 100 * entry["density"]) for entry in history if "density" in entry]
+        top.plot(*zip(*measured, strict=True), color="tab:blue")
+    else:
+        steps = np.linspace(0, schedule.total_steps, 400)
+        top.plot(steps, [100 * schedule.density(step) for step in steps], color="tab:blue")
+        top.axvline(schedule.pruning_steps, color="grey", linestyle=":")
+        top.annotate(
+            f" N = {schedule.pruning_steps}: {100 * schedule.final_density:g} % remain",
+            (schedule.pruning_steps, 60),
+            color="dimgrey",
+        )
+    top.set(ylabel="remaining weights (%)", ylim=(0, 103))
+
+    losses = [(entry["step"], entry["loss"]) for entry in history if "loss" in entry]
+    middle.plot(*zip(*losses, strict=True), color="tab:orange", label="loss")
+    tasks = [(entry["step"], entry["task_loss"]) for entry in history if entry.get("regulariser")]
+    if tasks:
+        middle.plot(*zip(*tasks, strict=True), color="tab:red", linewidth=0.8, label="without the regulariser")
+        middle.set_yscale("log")
+        middle.legend()
+    middle.set(ylabel="training loss")
+
+    points = {entry["step"]: entry[metric] for entry in history if metric in entry}
+    name = metric.removeprefix("eval_")
+    bottom.plot(points.keys(), points.values(), color="tab:green", marker=".", label=name)
+    bottom.plot(best_step, points[best_step], "*", color="black", markersize=12, label="what is kept")
+    _draw_baseline(bottom, baseline)
+    bottom.axvline(schedule.pruning_steps, color="grey", linestyle=":")
+    bottom.set(xlabel="step", ylabel=name)
+    bottom.legend()
+    for axes in (top, middle, bottom):
+        axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def draw_densities(rows: list[dict], metric: str, end: tuple[float, float], baseline: float | None, path: Path) -> None:
+    """The metric of a run's snapshots over their density; the run's own result at ``end`` is marked."""
+    figure, axes = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
+    axes.plot([100 * row["density"] for row in rows], [row[metric] for row in rows], "o-", label="snapshots in passing")
+    axes.plot(100 * end[0], end[1], "*", color="black", markersize=14, label="the run's result")
+    _draw_baseline(axes, baseline)
+    axes.set(xlabel="remaining weights (%)", ylabel=metric)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    _save(figure, path)
+
+
+def _draw_baseline(axes, baseline: float | None) -> None:
+    if baseline is not None:
+        axes.axhline(baseline, color="grey", linestyle="--", label="majority class")
+
+
+def _save(figure, path: Path) -> None:
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+    plt.close(figure)

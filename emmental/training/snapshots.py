@@ -1,0 +1,66 @@
+"""Several densities from one run: the mask as the schedule passes each, its metric, a table and a picture.
+
+A snapshot is not a dedicated run: its scores were still moving, and no step was spent at its density.
+"""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from transformers import TrainerCallback
+
+from emmental.common.errors import InputError
+from emmental.common.files import replacing
+
+
+def parse_densities(text: str, final: float) -> list[float]:
+    """ "0.5,0.3,0.1" as falling numbers. Raises InputError for others than densities from ``final`` to below 1."""
+    try:
+        densities = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"--snapshot_densities {text}: numbers parted by commas, e.g. 0.5,0.3,0.1") from None
+    for density in densities:
+        if not final <= density < 1:
+            raise InputError(
+                f"--snapshot_densities {text}: {density:g} is not passed between 1 and the final {final:g}"
+            )
+    return sorted(set(densities), reverse=True)
+
+
+def prefix(density: float) -> str:
+    """How a snapshot's metrics are named in the logs, before the metric's name."""
+    return f"snapshot_{density:g}"
+
+
+class Snapshots(TrainerCallback):
+    """Saves and evaluates the mask at each density, once, when the schedule first reaches it.
+
+    evaluate(density) selects masks of exactly that density, saves and scores them, and puts back the step's masks.
+    """
+
+    def __init__(self, densities: list[float], density_at: Callable[[int], float], evaluate: Callable[[float], None]):
+        self.densities, self.density_at, self.evaluate = densities, density_at, evaluate
+
+    def on_step_end(self, args, state, control, **kwargs):
+        before, now = self.density_at(state.global_step - 1), self.density_at(state.global_step)
+        for density in self.densities:
+            if now <= density < before:
+                self.evaluate(density)
+
+
+def collect(history: list[dict], densities: list[float], metrics: tuple[str, ...]) -> list[dict]:
+    """A row per snapshot: density, step, metrics, out of Trainer's log."""
+    rows = []
+    for density in densities:
+        entry = next(entry for entry in history if f"{prefix(density)}_{metrics[0]}" in entry)
+        measured = {metric: entry[f"{prefix(density)}_{metric}"] for metric in metrics}
+        rows.append({"density": density, "step": entry["step"], **measured, "mask": f"{prefix(density)}.safetensors"})
+    return rows
+
+
+def write_csv(rows: list[dict], path: Path) -> None:
+    """densities.csv"""
+    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+        table = csv.DictWriter(file, rows[0].keys())
+        table.writeheader()
+        table.writerows(rows)

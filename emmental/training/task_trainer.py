@@ -1,0 +1,117 @@
+"""transformers' Trainer for our tasks, whatever it trains: the order of examples, teachers, several validation sets,
+and on several processes each example counted once.
+
+Builds on public hooks only; knows no task and no mask.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch.utils.data import DataLoader
+from transformers import Trainer
+
+from emmental.common.memory import keep_freed_memory
+from emmental.tasks.batches import lengths
+from emmental.training.processes import last_batches
+from emmental.training.sampler import OrderByEpoch, SimilarLengths
+from emmental.training.teacher_logits import TeacherLogits
+
+
+class TaskTrainer(Trainer):
+    """Trainer with more than one validation set, a repeatable order of examples, and rows that are numbered.
+
+    more_eval_datasets: validation sets beside eval_dataset by name; their metrics are prefixed ``eval_<name>_``. A
+    column ``row`` of a data set says which of its rows a batch holds; no model gets it. teacher: logits to distil from,
+    by the training set's ``row``; distillation: the loss towards them, see the heads'.
+    """
+
+    def __init__(
+        self,
+        model,
+        args,
+        teacher: TeacherLogits | None = None,
+        distillation: Callable[..., torch.Tensor] | None = None,
+        more_eval_datasets: dict | None = None,
+        **kwargs,
+    ):
+        keep_freed_memory()
+        super().__init__(model, args, **kwargs)
+        self.teacher, self.distillation = teacher, distillation
+        self.more_eval_datasets = more_eval_datasets or {}
+        self.last_losses: dict[str, torch.Tensor] = {}
+
+    def get_train_dataloader(self):
+        """Trainer's batches, those of similar length in an order of our own; see order.SimilarLengths."""
+        args = self.args
+        if args.train_sampling_strategy != "group_by_length":
+            return super().get_train_dataloader()
+        block = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        sampler = SimilarLengths(
+            lengths(self.train_dataset), block, args.seed if args.data_seed is None else args.data_seed
+        )
+        self.add_callback(OrderByEpoch(sampler))
+        loader = DataLoader(
+            self.train_dataset,
+            batch_size=args.train_batch_size,
+            sampler=sampler,
+            collate_fn=self.data_collator,
+            drop_last=args.dataloader_drop_last,
+            num_workers=args.dataloader_num_workers,
+            pin_memory=args.dataloader_pin_memory,
+            persistent_workers=args.dataloader_persistent_workers,
+        )
+        return self.accelerator.prepare(loader)
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The task's own loss, in training with distillation where there is a teacher."""
+        new, everywhere = self.new_examples(model.training)
+        inputs = dict(inputs)
+        rows = inputs.pop("row", None)
+        counted = first(inputs, new)
+        loss, outputs = super().compute_loss(model, counted if model.training else inputs, True, num_items_in_batch)
+        if model.training:
+            share = new * self.args.world_size / everywhere  # mean over processes -> mean over examples
+            self.last_losses = {"task_loss": share * loss.detach()}
+            if self.teacher:
+                taught = self.teacher.batch(rows[: len(counted["input_ids"])])
+                distillation = self.distillation(outputs, taught, counted, self.args.temperature)
+                self.last_losses["distillation"] = share * distillation.detach()
+                loss = self.args.alpha_ce * loss + self.args.alpha_distil * distillation
+            loss = share * loss
+        elif new < len(inputs["input_ids"]):
+            loss = super().compute_loss(model, counted)
+        return (loss, outputs) if return_outputs else loss
+
+    def new_examples(self, training: bool) -> tuple[int, int]:
+        """How many examples of the batch are not there to fill it up: on this process and on all; see processes.py."""
+        args, state = self.args, self.accelerator.gradient_state
+        batch = args.train_batch_size if training else args.eval_batch_size
+        last = state.end_of_dataloader and self.accelerator.sync_gradients
+        if not last or args.dataloader_drop_last:
+            return batch, batch * args.world_size
+        examples = len(state.active_dataloader.dataset)
+        return last_batches(examples, batch, args.world_size, args.process_index)
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        """Trainer's evaluation, and that of the further validation sets where no data set is named.
+
+        Draws nothing from the random generator: how often one looks does not change the run.
+        """
+        with torch.random.fork_rng():
+            metrics = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
+            if eval_dataset is None:
+                for name, dataset in self.more_eval_datasets.items():
+                    metrics |= super().evaluate(dataset, ignore_keys, f"{metric_key_prefix}_{name}")
+        return metrics
+
+    def log(self, logs, start_time=None):
+        """Trainer's log entries, with the losses apart."""
+        if "loss" in logs:
+            means = self.accelerator.reduce(self.last_losses, reduction="mean")
+            logs |= {name: value.item() for name, value in means.items()}
+        super().log(logs, start_time)
+
+
+def first(inputs: dict[str, torch.Tensor], count: int) -> dict[str, torch.Tensor]:
+    """The batch's first examples; one where count is 0, because a model wants something to look at."""
+    return {name: values[: max(count, 1)] for name, values in inputs.items()}

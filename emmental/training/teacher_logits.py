@@ -1,0 +1,88 @@
+"""What a teacher says of a training set: its logits on every row, computed once and kept for all runs."""
+
+import hashlib
+import inspect
+import os
+import tempfile
+from pathlib import Path
+
+import datasets
+import numpy as np
+import torch
+from datasets import Dataset
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from emmental.models.losses import PADDING_LOGIT
+from emmental.tasks.batches import by_length
+
+SIDES = ("start_logits", "end_logits")
+
+
+class TeacherLogits:
+    """Logits of all rows of a training set, memory-mapped, of the lengths that the rows have without padding.
+
+    order: which of the teacher's logits belongs to each of the task's labels.
+    """
+
+    def __init__(self, stored: Dataset, order: tuple[int, ...]):
+        self.stored, self.order = stored, list(order)
+
+    def batch(self, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Float32 logits of these rows (int64 [batch]) by name: ``logits`` [batch, labels] in the task's order, or
+        start_logits and end_logits [batch, longest of the rows], padded with PADDING_LOGIT."""
+        found = self.stored[rows.tolist()]
+        if "logits" in found:
+            return {"logits": torch.tensor(found["logits"], device=rows.device)[:, self.order]}
+        return {
+            side: pad_sequence([torch.tensor(row) for row in found[side]], True, PADDING_LOGIT).to(rows.device)
+            for side in SIDES
+        }
+
+
+def stored_logits(model: PreTrainedModel, features: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:
+    """The model's logits on all features, in the features' order; see compute_logits. Computed once, and kept in the
+    cache of ``datasets`` by the model's weights and the features' tokens."""
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "teacher_logits"
+    place = folder / f"{_weights_sha256(model)[:32]}-{_tokens_sha256(features, tokenizer)[:32]}"
+    if not place.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as temporary:
+            whole = Path(temporary) / "logits"
+            Dataset.from_dict(compute_logits(model, features, tokenizer)).save_to_disk(whole)
+            os.replace(whole, place)
+    return datasets.load_from_disk(place)
+
+
+@torch.inference_mode()
+def compute_logits(
+    model: PreTrainedModel, features: Dataset, tokenizer: PreTrainedTokenizerBase
+) -> dict[str, list[np.ndarray]]:
+    """Float32 logits of each row by name: ``logits`` [labels], or start_logits and end_logits [the row's length]."""
+    known = inspect.signature(model.forward).parameters
+    found = {}
+    for rows, inputs in by_length(features, tokenizer):
+        outputs = model(**{name: values.to(model.device) for name, values in inputs.items() if name in known})
+        for name in [name for name in ("logits", *SIDES) if name in outputs]:
+            column = found.setdefault(name, [None] * len(features))
+            for row, values, length in zip(rows, outputs[name], inputs["attention_mask"].sum(1), strict=True):
+                column[row] = (values if name == "logits" else values[:length]).float().cpu().numpy()
+    return found
+
+
+def _weights_sha256(model: PreTrainedModel) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().numpy())
+    return digest.hexdigest()
+
+
+def _tokens_sha256(features: Dataset, tokenizer: PreTrainedTokenizerBase) -> str:
+    digest = hashlib.sha256()
+    for name in tokenizer.model_input_names:
+        if name in features.column_names:
+            for batch in features.select_columns([name]).iter(1000):
+                lengths = [len(row) for row in batch[name]]
+                digest.update(np.array([*lengths, *np.concatenate(batch[name])]))
+    return digest.hexdigest()

@@ -1,0 +1,102 @@
+"""Folded models, switching masks over one backbone, plain checkpoints: all give the same logits."""
+
+import dataclasses
+
+import pytest
+import torch
+from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
+
+from emmental import masks
+from emmental.__main__ import main
+from emmental.common.errors import InputError
+from emmental.inference.load import MaskedBackbone, load_pruned
+from emmental.models.backbones import load_backbone
+from emmental.models.heads import SequenceClassifier
+from emmental.pruning.masked_linear import swap_in
+from tests.helpers.tiny import random_mask
+
+TEXTS = ["a good film", "very dull plot , bad music", "the actor was funny"]
+
+
+@torch.no_grad()
+def literal_logits(folder, mask, token_ids):
+    """The masked layers themselves, as in training."""
+    backbone = load_backbone(str(folder))
+    masks.apply(mask.bits, swap_in(backbone.model))
+    encoded = backbone.tokenizer(TEXTS, padding=True, return_tensors="pt")
+    return SequenceClassifier(backbone.model, token_ids).eval()(**encoded)["logits"].numpy()
+
+
+def test_folded_model_equals_masked_layers(tiny_bert):
+    mask = random_mask(tiny_bert)
+    pruned = load_pruned(mask)
+    assert (pruned.logits(TEXTS) == literal_logits(tiny_bert, mask, [8, 9])).all()
+    assert pruned.labels == ["0", "1"]
+    assert pruned.probabilities(TEXTS).sum(1) == pytest.approx([1, 1, 1])
+
+
+def test_switching_gives_a_fresh_load_s_logits_and_keeps_the_weights(tiny_bert):
+    one = random_mask(tiny_bert, seed=1)
+    two = random_mask(tiny_bert, "mnli", {"entailment": "yes", "neutral": "maybe", "contradiction": "no"}, seed=2)
+    shared = MaskedBackbone(str(tiny_bert))
+    before = {name: weight.clone() for name, weight in shared.backbone.model.bert.named_parameters()}
+    shared.add("films", one)
+    shared.add("inference", two)
+    assert shared.names() == ["films", "inference"]
+    for name, mask, pairs in (("films", one, None), ("inference", two, TEXTS[::-1]), ("films", one, None)):
+        assert (shared.activate(name).logits(TEXTS, pairs) == load_pruned(mask).logits(TEXTS, pairs)).all()
+    after = dict(shared.backbone.model.bert.named_parameters())
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_another_backbone_is_refused_unless_forced(tiny_bert, tmp_path):
+    mask = random_mask(tiny_bert)
+    other = AutoModelForMaskedLM.from_pretrained(tiny_bert)
+    other.bert.encoder.layer[0].output.dense.weight.data[0, 0] += 1
+    other.save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"whose encoder weights .* are not this backbone's"):
+        load_pruned(mask, str(tmp_path))
+    with pytest.raises(InputError, match="whose encoder weights"):
+        MaskedBackbone(str(tmp_path)).add("films", mask)
+    assert load_pruned(mask, str(tmp_path), force=True).logits(TEXTS).shape == (3, 2)
+
+
+def test_fold_writes_a_plain_checkpoint(tiny_bert, tmp_path, monkeypatch, capsys):
+    mask = random_mask(tiny_bert)
+    masks.save(mask, tmp_path / "mask.smp")
+    monkeypatch.setattr("sys.argv", ["emmental", "fold", str(tmp_path / "mask.smp"), str(tmp_path / "folded")])
+    main()
+    assert "a plain BertForMaskedLM" in capsys.readouterr().out
+    plain, loading = AutoModelForMaskedLM.from_pretrained(tmp_path / "folded", output_loading_info=True)
+    assert not loading["missing_keys"]
+    assert not loading["unexpected_keys"]
+    encoded = AutoTokenizer.from_pretrained(tmp_path / "folded")(TEXTS, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        logits = plain.eval()(**encoded).logits[:, 0, [8, 9]]
+    torch.testing.assert_close(logits, torch.from_numpy(literal_logits(tiny_bert, mask, [8, 9])))
+    kept = plain.get_submodule("bert.encoder.layer.1.output.dense").weight != 0
+    assert torch.equal(kept, mask.bits["bert.encoder.layer.1.output.dense"])
+    answers = pipeline("fill-mask", model=str(tmp_path / "folded"))("a [MASK] film")
+    assert len(answers) == 5
+
+
+def test_regression_gives_values(tiny_bert):
+    mask = random_mask(tiny_bert, "stsb", {"score": "yes"})
+    pruned = load_pruned(mask)
+    assert (pruned.probabilities(TEXTS, TEXTS) == pruned.logits(TEXTS, TEXTS)).all()
+
+
+def test_resident_masks_are_packed(tiny_bert):
+    shared = MaskedBackbone(str(tiny_bert))
+    shared.add("films", random_mask(tiny_bert))
+    packed, _ = shared._tasks["films"]
+    assert sum(bits.nbytes for bits in packed.values()) == 4096 // 8
+
+
+def test_a_mask_of_other_matrices_is_refused(tiny_bert):
+    mask = random_mask(tiny_bert)
+    fewer = dataclasses.replace(mask, bits=dict(list(mask.bits.items())[1:]))
+    with pytest.raises(InputError, match=r"layer\.0\.attention\.self\.query is only in one of them"):
+        load_pruned(fewer)

@@ -1,0 +1,191 @@
+"""compare.sh: the grid of runs, going on after a stop, and what the table says, against the runs' own results."""
+
+import csv
+import json
+import shlex
+import statistics
+import subprocess
+import sys
+
+import pytest
+
+from emmental.common.errors import InputError
+from emmental.launch import compare
+from emmental.launch.compare import Contestant, parse_contestant, parse_folder
+from emmental.launch.compare_report import COLOURS, MARKERS, NAMES, Point, collect, label, picture, plt
+from tests.helpers.tiny import ROOT, data_flags
+
+
+def grid(*words, **variables):
+    """Output folder: flags, of a dry run in the project's folder."""
+    environment = {"PATH": f"{sys.prefix}/bin:/usr/bin:/bin", **variables}
+    run = subprocess.run(
+        ["bash", "compare.sh", *words, "--dry_run"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stderr
+    commands = [shlex.split(line) for line in run.stdout.splitlines()]
+    return {words[words.index("--output_dir") + 1]: words for words in commands}
+
+
+def last(words, flag):
+    """The value that counts."""
+    return words[len(words) - 1 - words[::-1].index(flag) + 1]
+
+
+def test_the_whole_grid():
+    found = grid("sst2", "0.5 0.03", SEEDS="1 2", L0_LAMBDAS="30 60")
+    folders = [
+        f"{name}_{density}" for name in ("smp-l", "smp-s", "movement", "magnitude") for density in ("0.5", "0.03")
+    ]
+    folders += ["soft_movement_lambda_400", "l0_lambda_30", "l0_lambda_60", "finetune"]
+    assert found.keys() == {f"comparisons/sst2/{folder}/seed_{seed}" for folder in folders for seed in (1, 2)}
+    for folder, words in found.items():
+        assert last(words, "--seed") == folder[-1]
+    words = found["comparisons/sst2/smp-s_0.03/seed_2"]
+    assert "--magnitude_topk_threshold" in words
+    assert (last(words, "--final_threshold"), last(words, "--final_lambda")) == ("0.03", "400")
+    words = found["comparisons/sst2/l0_lambda_60/seed_1"]
+    assert (last(words, "--pruning_method"), last(words, "--final_lambda")) == ("l0", "60")
+    assert last(found["comparisons/sst2/finetune/seed_1"], "--pruning_method") == "finetune"
+    for method in ("movement", "magnitude"):
+        words = found[f"comparisons/sst2/{method}_0.5/seed_1"]
+        assert (last(words, "--freeze_bert"), last(words, "--final_lambda")) == ("False", "0")
+
+
+def test_flags_reach_the_runs_they_are_for():
+    found = grid(
+        "rte", "0.1", "smp-s+kd", "smp-l+magnitude_init", "smp-g", "movement+magnitude_init", "--max_steps", "9",
+        TEACHER="t", SMP_FLAGS="--final_lambda 50", MOVEMENT_FLAGS="--warmup_steps 0", OUTPUT_DIR="out", MODEL="m",
+        LR="7", LAMBDA="7",
+    )  # fmt: skip
+    distilled, initialised, ranked, movement = found.values()
+    assert next(iter(found)) == "out/smp-s+kd_0.1/seed_42"
+    for words in found.values():
+        assert (last(words, "--max_steps"), last(words, "--model_name_or_path")) == ("9", "m")
+        assert ("--teacher_model_name_or_path" in words) == (words is distilled)
+        assert "7" not in words
+    assert (last(distilled, "--teacher_model_name_or_path"), last(distilled, "--final_lambda")) == ("t", "50")
+    assert (last(initialised, "--mask_init"), last(initialised, "--final_lambda")) == ("magnitude", "0")
+    assert "--global_topk" in ranked
+    assert (last(movement, "--mask_init"), last(movement, "--warmup_steps")) == ("magnitude", "0")
+    assert "50" not in movement
+
+
+def test_a_folder_says_what_was_run():
+    for name in compare.METHODS:
+        for kd in (False, True):
+            for magnitude in (False, True):
+                contestant = Contestant(name, kd, magnitude)
+                if name == "finetune" or (name == "magnitude" and magnitude):
+                    continue
+                assert parse_contestant(str(contestant)) == contestant
+                assert parse_folder(f"{contestant}_0.03") == (contestant, 0.03)
+                assert parse_folder(f"{contestant}_lambda_1e-5") == (contestant, None)
+    assert parse_folder("finetune") == (Contestant("finetune"), None)
+
+
+def test_every_method_has_a_name_and_a_colour():
+    assert NAMES.keys() == compare.METHODS.keys() == {*COLOURS, "finetune"}
+    launched = {method for method, *_ in compare.METHODS.values()}
+    assert launched == methods.METHODS.keys() == {*MARKERS, "finetune"}
+    assert label(Contestant("smp-s", kd=True, magnitude_init=True)) == "SMP-S + KD, magnitude init"
+
+
+def point(name, density, *metrics, magnitude_init=False):
+    """A point of the picture with a run per metric."""
+    runs = [
+        {"density": density, "eval_accuracy": some, "majority_eval_accuracy": 0.5, "model": "m"} for some in metrics
+    ]
+    return Point(Contestant(name, magnitude_init=magnitude_init), density, None, tuple(runs))
+
+
+def drawn(axes):
+    """Points of each line in a panel, by label; of horizontal lines their height."""
+    found = {bars.get_label(): bars.lines[0] for bars in axes.containers}
+    lines = {name: [(float(x), float(y)) for x, y in line.get_xydata()] for name, line in found.items()}
+    flat = {line.get_label(): line.get_ydata()[0] for line in axes.lines if not line.get_label().startswith("_")}
+    return lines, flat
+
+
+def test_the_picture_has_a_panel_for_each_init():
+    points = [point("smp-s", 0.5, 0.5), point("smp-s", 0.5, 0.75, 0.25, magnitude_init=True)]
+    points += [
+        point("smp-s", 0.25, 0.625, magnitude_init=True),
+        point("magnitude", 0.5, 0.875),
+        point("finetune", 1, 1),
+    ]
+    figure = picture(points, "sst2", "accuracy", log_axis=False)
+    published, magnitude = (drawn(axes) for axes in figure.axes)
+    plt.close(figure)
+    assert published[1] == magnitude[1] == {"fine-tuned": 100, "majority class": 50}
+    assert published[0] == {"SMP-S": [(50, 50)], "MaP": [(50, 87.5)]}
+    assert magnitude[0] == {"SMP-S": [(50, 50), (25, 62.5)], "MaP": [(50, 87.5)]}
+
+
+def test_one_init_takes_one_panel():
+    figure = picture([point("magnitude", 0.5, 0.75), point("finetune", 1, 1)], "sst2", "accuracy", log_axis=True)
+    (axes,) = figure.axes
+    plt.close(figure)
+    assert (axes.get_xscale(), drawn(axes)[0]) == ("log", {"MaP": [(50, 75)]})
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "message"),
+    [
+        (["sst2"], {}, "a task and densities are needed"),
+        (["sst2", "--max_steps", "3"], {}, "a task and densities are needed"),
+        (["sst2", "0.5", "smp"], {}, "no method 'smp': there are smp-l smp-s"),
+        (["sst2", "0.5", "smp-s+fast"], {}, "no option +fast"),
+        (["sst2", "0.5", "finetune+kd"], {}, "finetune knows no such option"),
+        (["sst2", "0.5", "magnitude+magnitude_init"], {}, "magnitude knows no such option"),
+        (["sst2", "1.5", "smp-s"], {}, "the density 1.5 must lie above 0"),
+        (["sst3", "0.5", "smp-s"], {}, "no task 'sst3'"),
+        (["sst2", "0.5", "l0"], {"L0_LAMBDAS": "x"}, "L0_LAMBDAS=x: a number is needed"),
+        (["sst2", "0.5", "smp-s"], {"SEEDS": "a"}, "SEEDS=a: a whole number is needed"),
+    ],
+)
+def test_bad_input(words, variables, message):
+    with pytest.raises(InputError) as raised:
+        compare.compare([*words, "--dry_run"], variables)
+    assert message in str(raised.value)
+
+
+def test_a_comparison_end_to_end(command, tiny_bert, reviews, tmp_path):
+    flags = (*data_flags(reviews), "--max_steps", "4", "--eval_steps", "2", "--disable_tqdm", "True")
+    variables = {"MODEL": str(tiny_bert), "BATCH_SIZE": "8", "REPORT_TO": "none", "SEEDS": "1 2", "OUTPUT_DIR": "out"}
+    words = ("bash", "compare.sh", "sst2", "0.5", "finetune")
+    first = command(*words, *flags, **variables)
+    assert first.returncode == 0, first.stderr
+    more = command(*words[:4], "l0", "smp-s+magnitude_init", *flags, **variables | {"SEEDS": "1", "L0_LAMBDAS": "40"})
+    assert more.returncode == 0, more.stderr
+    again = command(*words, *flags, **variables)
+    assert again.stdout.count("is finished and stays") == 2
+
+    out = tmp_path / "out"
+    results = {path.parent: json.loads(path.read_text()) for path in out.glob("*/*/all_results.json")}
+    assert len(results) == 4
+    with (out / "comparison.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["method"] for row in rows] == ["SMP-S, magnitude init", "L0", "fine-tuned", "fine-tuned"]
+    for row in rows:
+        (result,) = [r for r in results.values() if r["command"] == row["command"]]
+        assert float(row["density"]) == result["density"]
+        assert float(row["accuracy"]) == result.get("last_eval_accuracy", result["eval_accuracy"])
+        assert (int(row["seed"]), int(row["steps"])) == (result["seed"], 4)
+        assert row["torch"]
+    table = (out / "comparison.md").read_text()
+    values = [100 * r["eval_accuracy"] for folder, r in results.items() if "finetune" in str(folder)]
+    spread = f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}"
+    assert f"| fine-tuned | 100.0 % | {spread} | 2 |" in table
+    assert table in again.stdout or table.split("\n\n")[1] in again.stdout
+    assert (out / "comparison.png").stat().st_size > 10_000
+    assert [len(point.runs) for point in collect(out)] == [1, 1, 2]
+
+    other = command(*words, *flags, "--weight_decay", "0.5", **variables)
+    assert other.returncode == 2
+    assert "holds a run of another command (- it, + this one: + --weight_decay, + 0.5)" in other.stderr

@@ -1,0 +1,134 @@
+"""A mask's own rules: what it says of itself, the backbones it fits, and its file by suffix."""
+
+import dataclasses
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from emmental import masks
+from emmental.common.errors import InputError
+from emmental.pruning.masked_linear import swap_in
+
+INFO = masks.MaskInfo(
+    base_model="bert-base-uncased",
+    base_revision="86b5e093",
+    weights_sha256="a" * 64,
+    head_sha256="b" * 64,
+    task="mnli",
+    label_words={"entailment": "yes", "neutral": "maybe", "contradiction": "no"},
+    density=0.1,
+    method="topK",
+    allocation="soft",
+    p=3.0,
+)
+SUFFIXES = (".safetensors", ".smp", ".npy")
+
+
+def encoder() -> nn.Module:
+    """Eleven blocks, so that layer 10 sorts before layer 2; sizes that do not fill their last byte."""
+    blocks = [nn.ModuleDict({"inner": nn.Linear(7, 5), "outer": nn.Linear(5, 7)}) for _ in range(11)]
+    return nn.ModuleDict({"block": nn.ModuleList(blocks)})
+
+
+@pytest.fixture
+def mask() -> masks.Mask:
+    layers = swap_in(encoder())
+    generator = torch.Generator().manual_seed(0)
+    for layer in layers.values():
+        layer.mask = torch.rand(layer.mask.shape, generator=generator) < 0.3
+    return masks.Mask(masks.capture(layers), INFO)
+
+
+def shapes(mask: masks.Mask) -> dict[str, tuple[int, int]]:
+    return {name: tuple(matrix.shape) for name, matrix in mask.bits.items()}
+
+
+def assert_same(mask: masks.Mask, other: masks.Mask):
+    assert list(mask.bits) == list(other.bits)
+    for name, matrix in mask.bits.items():
+        assert other.bits[name].dtype == torch.bool
+        assert torch.equal(matrix, other.bits[name]), name
+    assert mask.info == other.info
+    assert list(mask.info.label_words) == list(other.info.label_words)
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.product(SUFFIXES, SUFFIXES)))
+def test_conversion_is_lossless(mask, first, second, tmp_path):
+    masks.save(mask, tmp_path / f"a{first}")
+    once = masks.load(tmp_path / f"a{first}", shapes(mask), INFO)
+    masks.save(once, tmp_path / f"b{second}")
+    assert_same(mask, masks.load(tmp_path / f"b{second}", shapes(mask), INFO))
+    assert {path.name for path in tmp_path.iterdir()} == {f"a{first}", f"b{second}"}
+
+
+def test_info_and_shapes_come_from_the_file(mask, tmp_path):
+    for suffix in (".safetensors", ".smp"):
+        masks.save(mask, tmp_path / f"mask{suffix}")
+        assert_same(mask, masks.load(tmp_path / f"mask{suffix}"))
+
+
+def test_npy_needs_a_backbone(mask, tmp_path):
+    masks.save(mask, tmp_path / "mask.npy")
+    with pytest.raises(InputError, match=r"mask\.npy: .* along with a backbone"):
+        masks.load(tmp_path / "mask.npy")
+
+
+def test_unknown_suffix(mask, tmp_path):
+    with pytest.raises(InputError, match=r"\.safetensors, \.smp .* or \.npy"):
+        masks.save(mask, tmp_path / "mask.bin")
+    with pytest.raises(InputError, match=r"mask\.bin: .*\.safetensors, \.smp .* or \.npy"):
+        masks.load(tmp_path / "mask.bin")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_missing_file(suffix, tmp_path):
+    with pytest.raises(InputError, match=f"nowhere{suffix}"):
+        masks.load(tmp_path / f"nowhere{suffix}", {}, INFO)
+
+
+@pytest.mark.parametrize(
+    "change", [{"density": "0.1"}, {"label_words": ["yes", "no"]}, {"label_words": {"0": 1}}, {"task": None}]
+)
+def test_info_of_the_wrong_kind(mask, change, tmp_path):
+    odd = masks.Mask(mask.bits, dataclasses.replace(INFO, **change))
+    masks.save(odd, tmp_path / "mask.smp")
+    with pytest.raises(InputError, match=f"mask\\.smp: .*{next(iter(change))}"):
+        masks.load(tmp_path / "mask.smp")
+
+
+def test_capture_and_apply(mask):
+    layers = swap_in(encoder())
+    masks.apply(mask.bits, layers)
+    captured = masks.capture(layers)
+    assert_same(mask, masks.Mask(captured, INFO))
+    first = captured["block.0.inner"].clone()
+    layers["block.0.inner"].mask.logical_not_()
+    assert torch.equal(captured["block.0.inner"], first)  # a copy
+
+
+def test_apply_refuses_other_matrices(mask):
+    layers = swap_in(encoder())
+    lacking = dict(list(mask.bits.items())[1:])
+    with pytest.raises(InputError, match=r"block\.0\.inner is only in one"):
+        masks.apply(lacking, layers)
+    with pytest.raises(InputError, match=r"block\.0\.inner: the mask is \(7, 5\), the backbone's \(5, 7\)"):
+        masks.apply(mask.bits | {"block.0.inner": mask.bits["block.0.inner"].T}, layers)
+
+
+def test_check_backbone():
+    masks.check_backbone(INFO, "a" * 64, "b" * 64)
+    with pytest.raises(InputError, match=r"bert-base-uncased 86b5e093, whose encoder weights .*aaaa.*cccc"):
+        masks.check_backbone(INFO, "c" * 64, "b" * 64)
+    with pytest.raises(InputError, match=r"another masked-LM head .*bbbb.*cccc"):
+        masks.check_backbone(INFO, "a" * 64, "c" * 64)
+    masks.check_backbone(INFO, "c" * 64, "c" * 64, force=True)
+
+
+def test_density_and_entropy_bound():
+    bits = {"a": torch.tensor([[True, False], [True, False]]), "b": torch.ones(2, 4, dtype=torch.bool)}
+    assert masks.Mask(bits, INFO).density() == 10 / 12
+    assert masks.entropy_bound(bits) == 0.5  # four fair bits, and nothing for the certain ones
+    quarter = {"c": torch.arange(16).view(4, 4) < 4}
+    assert masks.entropy_bound(quarter) == pytest.approx(16 * 0.8112781 / 8)

@@ -1,0 +1,74 @@
+"""Label words must be single tokens; what a LabelWordModel saves is what it trains."""
+
+import pytest
+import torch
+
+from emmental.common.errors import InputError
+from emmental.models.backbones import load_backbone
+from emmental.models.heads import SequenceClassifier, label_word_ids
+from emmental.pruning.masked_linear import swap_in
+
+
+@pytest.fixture
+def backbone(tiny_bert):
+    return load_backbone(str(tiny_bert))
+
+
+def test_label_word_ids(backbone):
+    assert label_word_ids(backbone.tokenizer, ["yes", "maybe", "no"]) == [5, 7, 6]
+
+
+@pytest.mark.parametrize(("word", "pieces"), [("unbelievable", "un ##believ ##able"), ("film plot", "film plot")])
+def test_word_of_several_tokens_is_refused(backbone, word, pieces):
+    with pytest.raises(InputError, match=rf"'{word}' is \d tokens \({pieces}\)"):
+        label_word_ids(backbone.tokenizer, [word])
+
+
+def test_unknown_word_is_refused(backbone):
+    with pytest.raises(InputError, match=r"'zebra' is 1 tokens \(\[UNK\]\)"):
+        label_word_ids(backbone.tokenizer, ["zebra"])
+
+
+def test_state_dict_holds_only_scores_and_loads_silently(backbone):
+    layers = swap_in(backbone.model)
+    model = SequenceClassifier(backbone.model, [5, 6])
+    state = model.state_dict()
+    assert state.keys() == {f"backbone.{name}.mask_scores" for name in layers}
+    changed = {name: scores + 1 for name, scores in state.items()}
+    result = model.load_state_dict(changed, strict=True)
+    assert not result.missing_keys
+    assert torch.equal(next(iter(layers.values())).mask_scores, next(iter(changed.values())))
+    some = dict(list(changed.items())[1:])
+    assert model.load_state_dict(some, strict=False).missing_keys == [next(iter(changed))]
+
+
+def test_loss_is_cross_entropy_or_squared_error(backbone):
+    ids = torch.tensor([[2, 10, 3], [2, 11, 3]])
+    two = SequenceClassifier(backbone.model, [5, 6]).eval()
+    outputs = two(ids, labels=torch.tensor([1, 0]))
+    by_hand = -outputs["logits"].log_softmax(-1)[[0, 1], [1, 0]].mean()
+    torch.testing.assert_close(outputs["loss"], by_hand)
+
+
+def test_regression_loss(backbone):
+    ids = torch.tensor([[2, 10, 3], [2, 11, 3]])
+    one = SequenceClassifier(backbone.model, [5]).eval()
+    outputs = one(ids, labels=torch.tensor([4.5, 0.5]))
+    by_hand = (outputs["logits"][:, 0] - torch.tensor([4.5, 0.5])).square().mean()
+    torch.testing.assert_close(outputs["loss"], by_hand)
+
+
+def test_a_missing_head_is_the_same_in_every_load(tiny_bert, tmp_path):
+    from transformers import BertModel
+
+    BertModel.from_pretrained(tiny_bert).save_pretrained(tmp_path)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / file).write_text((tiny_bert / file).read_text())
+    first = load_backbone(str(tmp_path))
+    torch.manual_seed(123)
+    second = load_backbone(str(tmp_path))
+    assert first.random_head
+    assert not load_backbone(str(tiny_bert)).random_head
+    assert first.head_sha256() == second.head_sha256()
+    assert first.weights_sha256() == load_backbone(str(tiny_bert)).weights_sha256()
+    assert first.head_sha256() != load_backbone(str(tiny_bert)).head_sha256()

@@ -1,0 +1,144 @@
+"""MaskedLinear swapped into masked LMs of several architectures: names, sharing, initialisation, folding out."""
+
+import pytest
+import torch
+from torch import nn
+from transformers import (
+    AutoModelForMaskedLM,
+    BertConfig,
+    DebertaV2Config,
+    DistilBertConfig,
+    ElectraConfig,
+    ModernBertConfig,
+    RobertaConfig,
+)
+
+from emmental.models.heads import SequenceClassifier
+from emmental.pruning.masked_linear import MaskedLinear, density, fold_out, masked_layers, swap_in
+from emmental.pruning.matrices import matrix_type
+from emmental.pruning.score_init import init_scores
+
+SIZES = {"vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+DISTIL = {"vocab_size": 60, "dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32}
+CONFIGS = {  # and the matrices of one layer
+    "bert": (BertConfig(**SIZES), 6),
+    "roberta": (RobertaConfig(**SIZES), 6),
+    "distilbert": (DistilBertConfig(**DISTIL), 6),
+    "electra": (ElectraConfig(**SIZES, embedding_size=8), 6),
+    "deberta-v2": (
+        DebertaV2Config(**SIZES, relative_attention=True, pos_att_type=["p2c", "c2p"], share_att_key=True),
+        6,
+    ),
+    "modernbert": (ModernBertConfig(**SIZES, pad_token_id=0, cls_token_id=1, sep_token_id=2), 4),
+}
+
+
+@pytest.fixture(params=CONFIGS)
+def architecture(request):
+    torch.manual_seed(0)
+    config, matrices = CONFIGS[request.param]
+    return AutoModelForMaskedLM.from_config(config).eval(), matrices
+
+
+def token_ids():
+    return torch.randint(5, 60, (3, 9), generator=torch.Generator().manual_seed(1))
+
+
+def test_swap_select_and_fold(architecture):
+    model, matrices = architecture
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    dense = model(token_ids()).logits
+    layers = swap_in(model)
+    assert len(layers) == 2 * matrices
+    assert len({matrix_type(name) for name in layers}) == matrices
+    assert {n for n, p in model.named_parameters() if p.requires_grad} == {f"{name}.mask_scores" for name in layers}
+    torch.testing.assert_close(model(token_ids()).logits, dense, rtol=0, atol=0)  # a full mask changes nothing
+
+    init_scores(layers, "magnitude", 0.5)
+    for layer in layers.values():
+        layer.select(0.25)
+    assert density(layers) == 0.25
+    pruned = model(token_ids()).logits
+    assert not torch.allclose(pruned, dense)
+
+    fold_out(model)
+    assert not masked_layers(model)
+    torch.testing.assert_close(model(token_ids()).logits, pruned, rtol=0, atol=0)
+    after = model.state_dict()
+    assert after.keys() == before.keys()  # a plain checkpoint again
+    masked = {f"{name}.weight" for name in layers}
+    assert all(torch.equal(after[name], before[name]) for name in after.keys() - masked)
+    assert all(torch.equal(after[name], before[name].where(after[name] != 0, 0)) for name in masked)
+
+
+def test_narrow_head_gives_the_words_logits(architecture):
+    model, _ = architecture
+    expected = model(token_ids()).logits[:, 0, [7, 50]]
+    narrow = SequenceClassifier(model, [7, 50])
+    read = []
+    model.get_output_embeddings().register_forward_hook(lambda module, inputs, output: read.append(output.shape))
+    torch.testing.assert_close(narrow(token_ids())["logits"], expected)
+    assert read == [(3, 1, 2)]  # the head ran on the position that is read, not on all nine
+
+
+def test_shares_weights_and_keeps_linears_names():
+    linear = nn.Linear(4, 3)
+    layer = MaskedLinear.from_linear(linear)
+    assert layer.weight is linear.weight
+    assert layer.bias is linear.bias
+    assert not layer.weight.requires_grad
+    assert layer.mask_scores.requires_grad
+    assert list(MaskedLinear(4, 3).state_dict()) == ["weight", "bias", "mask_scores"]
+    assert MaskedLinear(4, 3, bias=False)(torch.ones(2, 4)).shape == (2, 3)
+
+
+def test_nothing_to_mask():
+    with pytest.raises(ValueError, match="nothing to mask"):
+        swap_in(nn.Sequential(nn.Linear(2, 2)))
+
+
+def masked_layer():
+    torch.manual_seed(0)
+    layer = MaskedLinear.from_linear(nn.Linear(24, 16))
+    init_scores({"": layer}, "magnitude", 0.5)
+    layer.select(0.4)
+    return layer, torch.randn(2, 5, 24, requires_grad=True)
+
+
+def test_masked_weights_are_not_kept_for_the_backward_pass():
+    layer, inputs = masked_layer()
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        layer(inputs).sum().backward()
+    own = {tensor.data_ptr() for tensor in (layer.weight, layer.mask)}
+    assert {tensor.data_ptr() for tensor in kept if tensor.shape == layer.weight.shape} == own
+
+
+def test_autocast_equals_a_plain_linear_under_autocast():
+    layer, inputs = masked_layer()
+    plain_inputs, masked = inputs.detach().clone().requires_grad_(), layer.masked_weight().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs, plain = layer(inputs), nn.functional.linear(plain_inputs, masked, layer.bias)
+    assert outputs.dtype == torch.bfloat16
+    assert torch.equal(outputs, plain)
+    outputs.square().sum().backward()
+    plain.square().sum().backward()
+    assert inputs.grad.dtype == layer.mask_scores.grad.dtype == torch.float32
+    torch.testing.assert_close(inputs.grad, plain_inputs.grad)
+    torch.testing.assert_close(layer.mask_scores.grad, masked.grad * layer.weight)
+
+
+@pytest.mark.parametrize(
+    ("method", "check"),
+    [
+        ("constant", lambda s, w: (s == 0.3).all()),
+        ("uniform", lambda s, w: (s.abs() <= 0.3).all() and s.std() > 0.1),
+        ("kaiming", lambda s, w: (s.abs() <= (1 / 64) ** 0.5).all() and s.std() > 0.05),
+        ("magnitude", lambda s, w: torch.allclose(s, 0.3 * w.abs() / w.std())),
+    ],
+)
+def test_score_init(method, check):
+    torch.manual_seed(0)
+    layer = MaskedLinear.from_linear(nn.Linear(64, 32))
+    init_scores({"": layer}, method, 0.3)
+    assert check(layer.mask_scores.detach(), layer.weight)

@@ -1,0 +1,58 @@
+"""The output folder: which checkpoint counts, which evaluation is the best, what is refused, what is removed."""
+
+import json
+
+import pytest
+
+from emmental.common.errors import InputError
+from emmental.common.run_folder import BEST, RESULTS, SEAL, SETTINGS
+from emmental.pruning.schedule import Schedule
+from emmental.training import checkpoints
+
+
+def checkpoint(folder, step, sealed=True, best=None):
+    path = folder / f"checkpoint-{step}"
+    path.mkdir(parents=True)
+    if sealed:
+        (path / SEAL).touch()
+    if best:
+        (path / BEST).write_text(best)
+    return path
+
+
+def test_the_newest_whole_checkpoint_counts(tmp_path):
+    assert checkpoints.last_sealed(tmp_path) is None
+    checkpoint(tmp_path, 9)
+    newest = checkpoint(tmp_path, 10)
+    checkpoint(tmp_path, 11, sealed=False)  # killed while it was written
+    assert checkpoints.last_sealed(tmp_path) == newest
+
+
+def test_the_best_mask_is_the_checkpoint_s(tmp_path):
+    (tmp_path / BEST).write_text("of a step that will be run again")
+    checkpoints.restore_best(tmp_path, checkpoint(tmp_path, 4, best="of step 3"))
+    assert (tmp_path / BEST).read_text() == "of step 3"
+    checkpoints.restore_best(tmp_path, checkpoint(tmp_path, 2))
+    assert not (tmp_path / BEST).exists()
+
+
+def test_best_is_the_first_of_the_best_at_the_final_density():
+    history = [{"step": step, "eval_f1": f1} for step, f1 in ((2, 0.9), (4, 0.5), (6, 0.7), (8, 0.7), (10, 0.6))]
+    history.insert(2, {"step": 5, "loss": 3.0})
+    best = checkpoints.best_evaluation(history, "eval_f1", Schedule(10, 4, 0.1, 0.0))
+    assert best["step"] == 6
+    assert checkpoints.best_evaluation(history, "eval_f1", Schedule(20, 12, 0.1, 0.0)) is None
+
+
+def test_other_settings_and_finished_runs_are_refused(tmp_path):
+    folder = tmp_path / "run"
+    assert checkpoints.prepare(folder, {"seed": 1, "lr": 0.1}, overwrite=False) is None
+    with pytest.raises(InputError, match=r"with other settings \(lr was 0\.1, is 0\.2\)"):
+        checkpoints.prepare(folder, {"seed": 1, "lr": 0.2}, overwrite=False)
+    last = checkpoint(folder, 7)
+    assert checkpoints.prepare(folder, {"seed": 1, "lr": 0.1}, overwrite=False) == last
+    (folder / RESULTS).write_text(json.dumps({}))
+    with pytest.raises(InputError, match="holds a finished run"):
+        checkpoints.prepare(folder, {"seed": 1, "lr": 0.1}, overwrite=False)
+    assert checkpoints.prepare(folder, {"seed": 2}, overwrite=True) is None
+    assert {path.name for path in folder.iterdir()} == {SETTINGS}

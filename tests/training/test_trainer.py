@@ -1,0 +1,177 @@
+"""Invariants of training: frozen weights, accumulation, the optimiser, the loss, one selection per step."""
+
+import copy
+import math
+
+import pytest
+import torch
+from datasets import Dataset
+from transformers import DataCollatorWithPadding
+
+from emmental.common.errors import InputError
+from emmental.models.backbones import load_backbone
+from emmental.models.heads import SequenceClassifier
+from emmental.pruning import masked_linear as layers_module
+from emmental.pruning.masked_linear import masked_layers, swap_in
+from emmental.pruning.schedule import Schedule
+from emmental.pruning.score_init import init_scores
+from emmental.training import trainer as trainer_module
+from emmental.training.config import SMPConfig
+from emmental.training.trainer import SMPTrainer
+
+STEPS = 6
+
+
+def examples(count=32):
+    draw = torch.Generator().manual_seed(3)
+    texts = [[2, *torch.randint(9, 32, (length % 5 + 2,), generator=draw).tolist(), 3] for length in range(count)]
+    return Dataset.from_dict(
+        {"input_ids": texts, "attention_mask": [[1] * len(t) for t in texts], "labels": [n % 2 for n in range(count)]}
+    )
+
+
+def build(tiny_bert, output_dir, dropout=0.1, final_lambda=20.0, **settings):
+    torch.manual_seed(0)
+    backbone = load_backbone(str(tiny_bert))
+    for module in backbone.model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = dropout
+    init_scores(swap_in(backbone.model), "magnitude", 0.5)
+    config = SMPConfig(
+        output_dir=str(output_dir),
+        max_steps=STEPS,
+        logging_steps=1,
+        disable_tqdm=True,
+        mask_scores_learning_rate=0.05,
+        **{"per_device_train_batch_size": 8, "save_strategy": "no", "eval_strategy": "no"} | settings,
+    )
+    return SMPTrainer(
+        SequenceClassifier(backbone.model, [8, 9]),
+        config,
+        Schedule(STEPS, 4, 0.2, final_lambda),
+        train_dataset=examples(),
+        eval_dataset=examples(8),
+        processing_class=backbone.tokenizer,
+        data_collator=DataCollatorWithPadding(backbone.tokenizer),
+    )
+
+
+def scores_of(trainer):
+    return {name: layer.mask_scores.detach().clone() for name, layer in trainer.masked_layers.items()}
+
+
+@pytest.mark.parametrize("soft", [True, False])
+def test_only_scores_change(tiny_bert, tmp_path, soft):
+    trainer = build(tiny_bert, tmp_path, magnitude_topk_threshold=soft)
+    before = {name: tensor.clone() for name, tensor in trainer.model.named_parameters()}
+    trainer.train()
+    for name, tensor in trainer.model.named_parameters():
+        assert torch.equal(tensor, before[name]) != name.endswith("mask_scores"), name
+    assert layers_module.density(trainer.masked_layers) == pytest.approx(0.2, abs=12 / 4096)
+
+
+def test_one_large_batch_equals_eight_small_ones(tiny_bert, tmp_path):
+    whole = build(tiny_bert, tmp_path, dropout=0.0)
+    whole.train()
+    parts = build(tiny_bert, tmp_path, dropout=0.0, per_device_train_batch_size=1, gradient_accumulation_steps=8)
+    parts.train()
+    losses = [[entry["loss"] for entry in t.state.log_history if "loss" in entry] for t in (whole, parts)]
+    assert len(losses[0]) == STEPS
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    for name, scores in scores_of(whole).items():
+        torch.testing.assert_close(scores_of(parts)[name], scores, rtol=0, atol=1e-4)
+
+
+def test_same_seed_same_scores(tiny_bert, tmp_path):
+    first = build(tiny_bert, tmp_path)
+    first.train()
+    second = build(tiny_bert, tmp_path)
+    second.train()
+    assert all(torch.equal(scores_of(first)[name], scores) for name, scores in scores_of(second).items())
+
+
+def test_masks_are_selected_once_per_step(tiny_bert, tmp_path, monkeypatch):
+    trainer = build(tiny_bert, tmp_path, per_device_train_batch_size=1, gradient_accumulation_steps=8)
+    selections = []
+    original = layers_module.select
+    monkeypatch.setattr(layers_module, "select", lambda *args: selections.append(1) or original(*args))
+    trainer.train()
+    assert len(selections) == 12 * (STEPS + 1)  # before the first step, and after each
+
+
+def test_regulariser_is_computed_once_per_step(tiny_bert, tmp_path, monkeypatch):
+    trainer = build(tiny_bert, tmp_path, per_device_train_batch_size=1, gradient_accumulation_steps=8)
+    computed = []
+    original = trainer_module.add_regulariser
+    monkeypatch.setattr(trainer_module, "add_regulariser", lambda *args: computed.append(1) or original(*args))
+    trainer.train()
+    assert len(computed) == STEPS
+
+
+def test_bf16_learns_what_fp32_learns(tiny_bert, tmp_path):
+    exact = build(tiny_bert, tmp_path, dropout=0.0)
+    exact.train()
+    short = build(tiny_bert, tmp_path, dropout=0.0, bf16=True)
+    short.train()
+    losses = [[entry["task_loss"] for entry in t.state.log_history if "loss" in entry] for t in (exact, short)]
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+    assert all(scores.dtype == torch.float32 for scores in scores_of(short).values())
+    assert layers_module.density(short.masked_layers) == layers_module.density(exact.masked_layers)
+
+
+def test_update_is_adam_with_the_uncorrected_epsilon(tiny_bert, tmp_path):
+    """Two steps against the formula of the published runs, written down, with its loss and its clipping."""
+    trainer = build(tiny_bert, tmp_path, dropout=0.0, adam_epsilon=1e-3, lr_scheduler_type="constant")
+    model, schedule, rate = copy.deepcopy(trainer.model), trainer.schedule, 0.05
+    batches = []
+    trainer.compute_loss = lambda m, inputs, *a, **k: (
+        batches.append(inputs) or SMPTrainer.compute_loss(trainer, m, inputs, *a, **k)
+    )
+    trainer.train()
+
+    literal = masked_layers(model.backbone)
+    first = {name: torch.zeros_like(layer.mask_scores) for name, layer in literal.items()}
+    second = copy.deepcopy(first)
+    for step, inputs in enumerate(batches):
+        for layer in literal.values():
+            layer.select(schedule.density(step))
+        model.zero_grad()
+        regulariser = sum(layer.mask_scores.sigmoid().mean() for layer in literal.values()) / len(literal)
+        (model(**inputs)["loss"] + schedule.regulariser_weight(step) * regulariser).backward()
+        norm = math.sqrt(sum(float(layer.mask_scores.grad.square().sum()) for layer in literal.values()))
+        for name, layer in literal.items():
+            gradient = layer.mask_scores.grad * min(1.0, 1.0 / (norm + 1e-6))
+            first[name] = 0.9 * first[name] + 0.1 * gradient
+            second[name] = 0.999 * second[name] + 0.001 * gradient**2
+            corrected = rate * math.sqrt(1 - 0.999 ** (step + 1)) / (1 - 0.9 ** (step + 1))
+            layer.mask_scores.data -= corrected * first[name] / (second[name].sqrt() + 1e-3)
+    assert len(batches) == STEPS
+    for name, layer in literal.items():
+        torch.testing.assert_close(trainer.masked_layers[name].mask_scores, layer.mask_scores, rtol=1e-4, atol=1e-6)
+
+
+def test_logs_hold_density_lambda_and_losses(tiny_bert, tmp_path):
+    trainer = build(tiny_bert, tmp_path)
+    trainer.train()
+    entry = next(entry for entry in trainer.state.log_history if entry["step"] == 2)
+    assert entry["density"] == trainer.schedule.density(2)
+    assert entry["lambda"] == trainer.schedule.regulariser_weight(2)
+    # the loss of step 2 was computed with lambda(1)
+    expected = entry["task_loss"] + trainer.schedule.regulariser_weight(1) * entry["regulariser"]
+    assert entry["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tiny_bert, tmp_path):
+    trainer = build(tiny_bert, tmp_path)
+    embeddings = trainer.model.backbone.bert.embeddings.LayerNorm.weight
+    original = trainer.select_masks
+
+    def spoil():
+        original()
+        if trainer.state.global_step == 3:
+            embeddings.data.fill_(float("nan"))
+
+    trainer.select_masks = spoil
+    with pytest.raises(InputError, match="the loss is nan at step 4"):
+        trainer.train()
