@@ -10,8 +10,8 @@ from emmental.common.errors import InputError
 from emmental.inference import scoring
 from emmental.inference.load import feature_logits, load_pruned
 from emmental.models.backbones import load_backbone, load_dense, load_tokenizer
+from emmental.recipes.settings import BackboneArguments
 from emmental.tasks import glue, glue_submission
-from emmental.training.config import BackboneArguments
 
 
 def predict_pruned(

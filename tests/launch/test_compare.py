@@ -12,7 +12,8 @@ import pytest
 from emmental.common.errors import InputError
 from emmental.launch import compare
 from emmental.launch.compare import Contestant, parse_contestant, parse_folder
-from emmental.launch.compare_report import COLOURS, MARKERS, NAMES, Point, collect, label, picture, plt
+from emmental.launch.compare_report import Point, collect, label, picture, plt
+from emmental.recipes.methods import LINES, METHODS
 from tests.helpers.tiny import ROOT, data_flags
 
 
@@ -77,7 +78,7 @@ def test_flags_reach_the_runs_they_are_for():
 
 
 def test_a_folder_says_what_was_run():
-    for name in compare.METHODS:
+    for name in LINES:
         for kd in (False, True):
             for magnitude in (False, True):
                 contestant = Contestant(name, kd, magnitude)
@@ -89,10 +90,11 @@ def test_a_folder_says_what_was_run():
     assert parse_folder("finetune") == (Contestant("finetune"), None)
 
 
-def test_every_method_has_a_name_and_a_colour():
-    assert NAMES.keys() == compare.METHODS.keys() == {*COLOURS, "finetune"}
-    launched = {method for method, *_ in compare.METHODS.values()}
-    assert launched == methods.METHODS.keys() == {*MARKERS, "finetune"}
+def test_every_line_has_its_own_name_and_colour():
+    for style in ("title", "colour"):
+        assert len({getattr(line, style) for _, line in LINES.values()}) == len(LINES)
+    pruning = [method for method in METHODS.values() if method.prunes]
+    assert len({method.marker for method in pruning}) == len(pruning)
     assert label(Contestant("smp-s", kd=True, magnitude_init=True)) == "SMP-S + KD, magnitude init"
 
 

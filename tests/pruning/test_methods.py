@@ -22,14 +22,20 @@ from emmental import masks
 from emmental.common.errors import InputError
 from emmental.inference.load import load_pruned
 from emmental.models.backbones import load_tokenizer
-from emmental.pruning import allocation, gates, masked_linear
+from emmental.pruning import gates, masked_linear
+from emmental.pruning.l0 import HardConcrete
+from emmental.pruning.magnitude import Magnitude
 from emmental.pruning.masked_linear import MaskedLinear
 from emmental.pruning.masked_product import MaskedProduct, masked
 from emmental.pruning.matrices import encoder_linears
-from emmental.pruning.methods import HardConcrete, Magnitude, SigmoidThreshold, TopK, method_of
 from emmental.pruning.regulariser import add_regulariser
+from emmental.pruning.soft_movement import SigmoidThreshold
+from emmental.pruning.top_k import TopK
+from emmental.recipes.lengths import GLUE
+from emmental.recipes.methods import METHODS as PRUNING_METHODS
+from emmental.recipes.plan import make_plan
+from emmental.recipes.settings import RunSettings
 from emmental.training.config import SMPConfig
-from emmental.training.prune import lambda_steps
 from emmental.training.task_trainer import TaskTrainer
 from tests.helpers.tiny import data_flags
 
@@ -68,8 +74,8 @@ def highest(values, kept):
 def test_movement_keeps_the_highest_scores_and_magnitude_the_largest_weights(seed, density):
     found = two_layers(seed)
     for method, ranked in (
-        (TopK(allocation.local), lambda layer: layer.mask_scores),
-        (Magnitude(allocation.local), lambda layer: layer.weight.abs()),
+        (TopK(), lambda layer: layer.mask_scores),
+        (Magnitude(), lambda layer: layer.weight.abs()),
     ):
         method.select(found, density, 0)
         for layer in found.values():
@@ -165,7 +171,7 @@ def test_without_scores_nothing_is_computed_for_them():
     layer = two_layers()["encoder.layer.0.dense"]
     layer.drop_scores()
     layer.requires_grad_(True)
-    Magnitude(allocation.local).select({"a": layer}, 0.5, 0)
+    Magnitude().select({"a": layer}, 0.5, 0)
     layer(torch.randn(2, 20)).sum().backward()
     assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"]
     output = MaskedProduct.apply(torch.randn(2, 20), None, layer.weight, layer.mask, layer.bias)
@@ -314,17 +320,25 @@ def test_flags_that_contradict_a_method(settings, message, tmp_path):
         SMPConfig(output_dir=str(tmp_path), **settings).check()
 
 
-def test_lambda_follows_the_threshold_of_the_baselines(tmp_path):
-    lengths = {"topK": 100, "sigmoied_threshold": 60, "l0": 0}
-    for method, expected in lengths.items():
-        config = SMPConfig(output_dir=str(tmp_path), pruning_method=method)
-        schedule = type("Lengths", (), {"late": None})
-        assert lambda_steps(config, 100, 60, schedule) == expected
+def test_lambda_follows_the_threshold_of_the_baselines():
+    lengths = {"smp": 100, "movement": 100, "soft_movement": 59, "l0": 0}
+    for name, expected in lengths.items():
+        method = PRUNING_METHODS[name]
+        settings = RunSettings(
+            pruning_method=method.flag, regularization=method.regularization, freeze_bert=not method.trains_weights,
+            max_steps=100, initial_threshold=0.0 if name == "soft_movement" else 1.0,
+        )  # fmt: skip
+        assert make_plan(settings, 1000, GLUE, 1).ramp_steps == expected
 
 
-def test_every_method_is_reached_by_its_flag(tmp_path):
-    kinds = {"topK": TopK, "sigmoied_threshold": SigmoidThreshold, "magnitude": Magnitude, "l0": HardConcrete}
-    for name, kind in kinds.items():
-        method = method_of(SMPConfig(output_dir=str(tmp_path), pruning_method=name))
-        assert type(method) is kind
+def test_every_method_is_reached_by_its_flags(tmp_path):
+    kinds = {
+        ("topK", True): ("smp", TopK), ("topK", False): ("movement", TopK),
+        ("sigmoied_threshold", False): ("soft_movement", SigmoidThreshold),
+        ("sigmoied_threshold", True): ("soft_movement", SigmoidThreshold),
+        ("magnitude", False): ("magnitude", Magnitude), ("l0", False): ("l0", HardConcrete),
+    }  # fmt: skip
+    for (flag, frozen), (name, kind) in kinds.items():
+        method = SMPConfig(output_dir=str(tmp_path), pruning_method=flag, freeze_bert=frozen).method
+        assert (method.name, method.selection_class()) == (name, kind)
     assert masked_linear.density(two_layers()) == 1.0
