@@ -10,7 +10,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from emmental.training.checkpoints import Seal
 from emmental.training.preemption import Preemption
-from tests.training.test_trainer import STEPS, build, scores_of
+from tests.helpers.small_run import STEPS, build, scores_of
 
 
 class Terminate(TrainerCallback):
