@@ -31,8 +31,6 @@ def make_plan(settings: RunSettings, examples: int, lengths: Lengths, processes:
     of lambda. Raises InputError for flags that contradict each other, and where no valid schedule exists."""
     settings.check()
     batch = settings.per_device_train_batch_size * settings.gradient_accumulation_steps * processes
-    if batch < 1:
-        raise InputError(f"{batch} examples a step: at least 1 is needed (BATCH_SIZE, NPROC)")
     per_epoch = _steps_per_epoch(settings, examples, processes)
     total = settings.max_steps if settings.max_steps > 0 else math.ceil(settings.num_train_epochs * per_epoch)
     method = settings.method

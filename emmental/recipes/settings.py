@@ -10,6 +10,26 @@ from emmental.common.errors import InputError
 from emmental.recipes import methods
 from emmental.recipes.table import BACKBONE, LAMBDA, LEARNING_RATE, SENTENCE_TASKS
 
+LARGEST = 3e38  # of float32
+# What the numbers of a run may be, both ends among it; thresholds are checked by the method's own rules.
+BOUNDS = {
+    "mask_scores_learning_rate": (0, LARGEST),
+    "magnitude_topk_threshold_p": (1e-30, LARGEST),
+    "mask_scale": (-LARGEST, LARGEST),
+    "final_lambda": (0, LARGEST),
+    "temperature": (1e-3, LARGEST),
+    "alpha_distil": (0, LARGEST),
+    "alpha_ce": (0, LARGEST),
+    "num_train_epochs": (1e-9, 1e6),
+    "max_steps": (-1, 10**12),
+    "per_device_train_batch_size": (1, 10**6),
+    "gradient_accumulation_steps": (1, 10**6),
+    "learning_rate": (0, LARGEST),
+    "warmup_steps": (0, 10**12),
+    "weight_decay": (0, LARGEST),
+    "seed": (0, 2**32 - 1),
+}
+
 
 def flag(text: str, default=None, choices: tuple[str, ...] | None = None):
     """A field with its help text, and the values that it may have."""
@@ -161,11 +181,12 @@ class RunSettings:
 
     def check(self) -> None:
         """Raise InputError for numbers that no run can have, and for flags that contradict each other."""
+        for name, (least, most) in BOUNDS.items():
+            if not least <= getattr(self, name) <= most:
+                raise InputError(f"--{name} {getattr(self, name)}: a number from {least:g} to {most:g} is needed")
+        if self.eval_steps is not None and not 0 < self.eval_steps <= 10**12:
+            raise InputError(f"--eval_steps {self.eval_steps}: a number above 0 is needed")
         self.check_thresholds()
-        if not self.final_lambda >= 0:
-            raise InputError(f"--final_lambda {self.final_lambda}: the regulariser's weight is 0 or more")
-        if not self.magnitude_topk_threshold_p > 0:
-            raise InputError(f"--magnitude_topk_threshold_p {self.magnitude_topk_threshold_p}: p is above 0")
         self.check_method()
         self.densities_in_passing()
 
