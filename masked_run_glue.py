@@ -18,18 +18,20 @@ from emmental.inference import scoring, subjects, submission
 from emmental.models.backbones import load_backbone
 from emmental.models.heads import SequenceClassifier
 from emmental.recipes import lengths
+from emmental.recipes.settings import BackboneArguments, SentenceDataArguments, check_files
 from emmental.tasks import glue, glue_submission
 from emmental.tasks.batches import shortest_first
+from emmental.tasks.label_map import parse_label_map
 from emmental.tasks.problem import Problem
 from emmental.tasks.source import Source
-from emmental.training.config import BackboneArguments, SentenceDataArguments, SMPConfig, parse_label_map
+from emmental.training.config import SMPConfig
 from emmental.training.run import run
 
 
 def main() -> None:
     """Parse the flags; train, or score a mask; predict the test set where that is asked for."""
     base, data, config = HfArgumentParser(
-        (BackboneArguments, SentenceDataArguments, SMPConfig), description=__doc__.splitlines()[0]
+        (BackboneArguments, SentenceDataArguments, SMPConfig), description=__doc__.splitlines()[0], allow_abbrev=False
     ).parse_args_into_dataclasses()
     datasets.disable_progress_bars()
     with exit_on_input_error():
@@ -50,7 +52,7 @@ def train(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfi
     if data.label_map:
         task = glue.with_words(task, parse_label_map(data.label_map))
     source = sources(data)
-    source.check()
+    check_files(data)
     with config.main_process_first(desc="downloads"):
         examples, validation = glue.load_train(task, source), glue.load_validation(task, source)
     run(config, base, lambda tokenizer: as_problem(task, examples, validation, tokenizer, data.max_seq_length))
@@ -69,7 +71,7 @@ def score(base: BackboneArguments, data: SentenceDataArguments) -> None:
 def predict(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfig, tests: dict) -> None:
     """Write the predictions of the output folder's mask or dense model, or of --use_mask_pt, for these test sets."""
     folder = Path(config.output_dir) / "predictions"
-    if config.pruning_method == "finetune":
+    if not config.method.prunes:
         submission.predict_dense(folder.parent, data.task_name, tests, data.max_seq_length, folder)
     else:
         mask = data.use_mask_pt or config.output_dir

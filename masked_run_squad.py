@@ -15,16 +15,20 @@ from emmental.common.errors import InputError, exit_on_input_error
 from emmental.inference import scoring, subjects
 from emmental.models.heads import SpanClassifier
 from emmental.recipes import lengths
+from emmental.recipes.settings import BackboneArguments, SpanDataArguments, check_files
 from emmental.tasks import squad
+from emmental.tasks.label_map import parse_label_map
 from emmental.tasks.problem import Problem
 from emmental.tasks.source import Source
-from emmental.training.config import BackboneArguments, SMPConfig, SpanDataArguments, parse_label_map
+from emmental.training.config import SMPConfig
 from emmental.training.run import run
 
 
 def main() -> None:
     """Parse the flags; train, or score a mask."""
-    parser = HfArgumentParser((BackboneArguments, SpanDataArguments, SMPConfig), description=__doc__.splitlines()[0])
+    parser = HfArgumentParser(
+        (BackboneArguments, SpanDataArguments, SMPConfig), description=__doc__.splitlines()[0], allow_abbrev=False
+    )
     parser.set_defaults(num_train_epochs=10, per_device_train_batch_size=32)
     base, data, config = parser.parse_args_into_dataclasses()
     datasets.disable_progress_bars()
@@ -41,7 +45,7 @@ def main() -> None:
 def train(base: BackboneArguments, data: SpanDataArguments, config: SMPConfig) -> None:
     """Train by the configured method."""
     task, source = squad.TASKS[task_name(data)], Source(data.data_dir, data.train_file, data.validation_file)
-    source.check()
+    check_files(data)
     with config.main_process_first(desc="downloads"):
         examples = [squad.load(task, source, split, data.skip_misplaced_answers) for split in ("train", "validation")]
     words = squad.with_words(parse_label_map(data.label_map)) if data.label_map else squad.WORDS

@@ -21,8 +21,8 @@ from emmental.inference.spans import PrunedSpans
 from emmental.inference.trained import is_fine_tuned
 from emmental.masks import describe, hub
 from emmental.tasks import squad
+from emmental.tasks.label_map import parse_label_map
 from emmental.tasks.source import Source
-from emmental.training.config import parse_label_map
 
 
 def inspect(arguments) -> None:

@@ -15,13 +15,13 @@ import transformers
 from transformers import TrainerCallback
 
 from emmental.models.backbones import load_backbone
-from emmental.models.heads import SequenceClassifier, label_word_ids
-from emmental.pruning.masked_linear import swap_in
 from emmental.pruning.score_init import init_scores
+from emmental.recipes.plan import make_plan
 from emmental.tasks import glue
 from emmental.tasks.source import Source
 from emmental.training import prune
 from emmental.training.config import SMPConfig
+from emmental.training.students import FrozenBackbone
 from masked_run_glue import as_problem
 
 
@@ -75,12 +75,11 @@ def build(config: SMPConfig, data_dir: str):
     problem = as_problem(
         task, glue.load_train(task, source), glue.load_validation(task, source), backbone.tokenizer, max_length=128
     )
-    schedule = prune.plan_schedule(config, len(problem.train), problem.lengths)
-    words = label_word_ids(backbone.tokenizer, list(problem.label_words.values()))
-    info = prune.mask_info(config, backbone, problem)
-    init_scores(swap_in(backbone.model), "magnitude", 0.5)
-    head = SequenceClassifier(backbone.model, words)
-    return prune.build_trainer(config, backbone, problem, schedule, head, info, teacher=None)
+    plan = make_plan(config, len(problem.train), problem.lengths, config.world_size)
+    config.set_intervals(plan)
+    student = FrozenBackbone(backbone, problem)
+    init_scores(student.begin(prune.mask_info(config, backbone, problem)), "magnitude", 0.5)
+    return prune.build_trainer(config, student, problem, prune.schedule_of(config, plan), teacher=None)
 
 
 if __name__ == "__main__":

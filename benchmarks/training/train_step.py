@@ -39,7 +39,6 @@ from benchmarks.training.training_steps import (
     Workload,
     batches,
 )
-from emmental.pruning.methods import method_of
 
 DENSITIES = (0.9, 0.3, 0.03)
 CASES = [("local", 0.3), ("global", 0.3), *(("soft", density) for density in DENSITIES)]
@@ -100,7 +99,7 @@ class Selections(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs):
         for allocation, density in CASES:
             args.magnitude_topk_threshold, args.global_topk = allocation == "soft", allocation == "global"
-            self.run.method = method_of(args)
+            self.run.selection = args.selection()
             started = time.perf_counter()
             self.run.select_masks(density)
             self.seconds[allocation, density].append(time.perf_counter() - started)

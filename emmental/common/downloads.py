@@ -1,7 +1,12 @@
-"""Files from outside: pinned packages from PyPI, kept in a cache folder and checked by hash each time."""
+"""Files from outside: pinned files of the package index, kept in a cache folder and checked by hash each time.
 
+Nothing of a file is run: it is found by its name and fetched as it is, which pip does not do with source archives.
+"""
+
+import ast
 import logging
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -11,6 +16,8 @@ import pooch
 
 from emmental.common.errors import InputError
 
+INDEX = "https://pypi.org/simple"  # where pip's settings name no other
+
 
 def cache_folder() -> Path:
     """Where downloads are kept: the environment's SMP_CACHE, or ``smp`` in the user's cache folder."""
@@ -18,7 +25,7 @@ def cache_folder() -> Path:
 
 
 def from_pypi(filename: str, sha256: str) -> Path:
-    """The path of a wheel or source archive of PyPI, fetched by pip on first use.
+    """The path of a wheel or source archive of PyPI, fetched on first use from the index that pip would ask.
 
     filename: as on PyPI, e.g. ``vaderSentiment-3.3.2.tar.gz``. Raises InputError where the download fails or the
     hash is another one; nothing is left in the cache then.
@@ -31,21 +38,53 @@ def from_pypi(filename: str, sha256: str) -> Path:
                 known_hash=f"sha256:{sha256}",
                 fname=filename,
                 path=cache_folder(),
-                downloader=_pip_download,
+                downloader=_download,
             )
         )
     except ValueError as error:  # pooch's word for a hash that differs
         raise InputError(f"{filename} is not the file that was pinned: {error}") from None
 
 
-def _pip_download(filename: str, output_file: str, _pooch) -> None:
-    project, version = filename.removesuffix(".tar.gz").split("-")[:2]
-    form = "--only-binary" if filename.endswith(".whl") else "--no-binary"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", form, ":all:", f"{project}=={version}"]
+def _download(filename: str, output_file: str, _pooch) -> None:
+    import httpx2
+    from unearth.errors import UnpackError
+
     print(f"downloading {filename} from PyPI", file=sys.stderr)
-    with tempfile.TemporaryDirectory() as folder:
-        pip = subprocess.run([*command, "--dest", folder], stderr=subprocess.PIPE, text=True, check=False)
-        if pip.returncode:
-            raise InputError(f"pip could not download {filename}: {pip.stderr.strip()}")
-        (downloaded,) = Path(folder).iterdir()
-        Path(output_file).write_bytes(downloaded.read_bytes())
+    finder = _finder()
+    try:
+        found = [package.link for package in finder.find_all_packages(filename.split("-")[0], allow_yanked=True)]
+        links = [link for link in found if link.filename == filename]
+        if not links:
+            places = ", ".join(source["url"] for source in finder.sources)
+            raise InputError(f"cannot download {filename}: it is not at {places}")
+        with tempfile.TemporaryDirectory() as folder:
+            Path(output_file).write_bytes(finder.download(links[0], folder).read_bytes())
+    except (httpx2.HTTPError, UnpackError, OSError) as error:
+        raise InputError(f"cannot download {filename}: {error}") from None
+
+
+def _finder():
+    """What finds files where pip would: its indexes and folders, from its configuration and environment."""
+    from unearth import PackageFinder
+    from unearth.auth import MultiDomainBasicAuth
+    from unearth.fetchers.sync import PyPIClient
+
+    settings = _pip_settings()
+    folders, trusted = (settings.get(name, "").split() for name in ("find-links", "trusted-host"))
+    indexes = [settings.get("index-url", INDEX), *settings.get("extra-index-url", "").split()]
+    if settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
+        indexes = []
+    certificates = ssl.create_default_context(cafile=settings.get("cert"))
+    session = PyPIClient(trusted_hosts=trusted, verify=certificates, timeout=60.0)
+    session.auth = MultiDomainBasicAuth(prompting=False, index_urls=indexes)
+    return PackageFinder(
+        session, index_urls=indexes, find_links=folders, trusted_hosts=trusted, ignore_compatibility=True
+    )
+
+
+def _pip_settings() -> dict[str, str]:
+    """pip's settings by name: of its environment variables, else of its files; none where there is no pip."""
+    listing = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
+    pairs = [line.split("=", 1) for line in listing.splitlines() if "=" in line]
+    pairs.sort(key=lambda pair: pair[0].startswith(":env:"))  # these count
+    return {key.rsplit(".", 1)[1]: ast.literal_eval(value) for key, value in pairs}

@@ -3,16 +3,23 @@
 import contextlib
 import json
 import os
+import tempfile
 from pathlib import Path
+
+UMASK = os.umask(0)
+os.umask(UMASK)  # reading it means setting it
 
 
 @contextlib.contextmanager
 def replacing(path: Path):
-    """Yield a temporary path beside ``path`` (same suffix); rename it when the block ends well, else remove it."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    """Yield a temporary path beside ``path`` (same suffix), a file that nobody can have put there; rename it when the
+    block ends well, else remove it."""
+    descriptor, name = tempfile.mkstemp(path.suffix, f".{path.stem}-", path.parent)
+    os.close(descriptor)
+    temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o644)  # safetensors writes for the owner alone; results are to be shared
+        temporary.chmod(0o666 & ~UMASK)  # it was for the owner alone; results are to be shared
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from emmental.masks import published
 from emmental.models.backbones import load_backbone
 from emmental.pruning.matrices import encoder_linears
 from emmental.recipes import table
+from emmental.recipes.methods import SMP
 from emmental.tasks import glue, squad
 
 
@@ -60,7 +61,7 @@ def read_mask(path: Path, backbone: str | None = None, task: str | None = None) 
         task=task,
         label_words=label_words(task),
         density=0.0,
-        method="topK",
+        method=SMP.flag,
         allocation="unknown",
         p=0.0,
     )

@@ -16,49 +16,37 @@ from pathlib import Path
 from emmental.common.errors import InputError, exit_on_input_error
 from emmental.launch import seeds
 from emmental.launch.jobs import Job, number, pruning_job, with_flags, with_seed, with_variables
-from emmental.recipes import methods, tags
+from emmental.recipes import tags
+from emmental.recipes.methods import LINES, Line, Method
 
 SHARED = ("MODEL", "DATA_DIR", "EPOCHS", "BATCH_SIZE", "MAX_LENGTH", "DOC_STRIDE", "NPROC", "REPORT_TO")
-METHODS = {  # name: METHOD, what is added to the tag, further flags
-    "smp-l": ("smp", "", {}),
-    "smp-s": ("smp", "_mag", {}),
-    "soft_movement": ("soft_movement", "", {}),
-    "movement": ("movement", "", {}),
-    "magnitude": ("magnitude", "", {}),
-    "l0": ("l0", "", {}),
-    "finetune": ("finetune", "", {}),
-    "smp-g": ("smp", "", {"--global_topk": ""}),
-    "movement-g": ("movement", "", {"--global_topk": ""}),
-}
-DEFAULT = list(METHODS)[:7]
+DEFAULT = [name for name, (_, line) in LINES.items() if line.allocation != "global"]
 GRAMMAR = 'compare.sh <task> "<densities>" [methods …] [flags], e.g. compare.sh sst2 "0.5 0.1" smp-s movement'
-_MAGNITUDE = {"--mask_init": "magnitude", "--mask_scale": "0.5"}
-# Nothing pulls on SMP's scores then, and they move half as fast: what short runs want.
-MAGNITUDE_INIT = {
-    "smp": _MAGNITUDE | {"--mask_scores_learning_rate": "1e-2", "--final_lambda": "0"},
-    "movement": _MAGNITUDE,
-    "soft_movement": _MAGNITUDE,
-    "l0": _MAGNITUDE,
-}
+ALLOCATIONS = {"local": ("", {}), "soft": ("_mag", {}), "global": ("", {"--global_topk": ""})}  # tag and flags of each
 
 
 @dataclass(frozen=True)
 class Contestant:
     """A method with its options: ``smp-s+kd``, ``movement+magnitude_init``."""
 
-    name: str  # one of METHODS
+    name: str  # one of LINES
     kd: bool = False
     magnitude_init: bool = False
 
     @property
-    def method(self) -> str:
-        """The launchers' METHOD."""
-        return METHODS[self.name][0]
+    def method(self) -> Method:
+        """The pruning method."""
+        return LINES[self.name][0]
+
+    @property
+    def line(self) -> Line:
+        """Its name, colour and allocation in a comparison."""
+        return LINES[self.name][1]
 
     @property
     def learns_scores(self) -> bool:
         """Whether there are scores, which can start at the weights' magnitude."""
-        return self.method in MAGNITUDE_INIT
+        return self.method.learns_scores
 
     def __str__(self) -> str:
         return self.name + "+kd" * self.kd + "+magnitude_init" * self.magnitude_init
@@ -67,13 +55,14 @@ class Contestant:
 def parse_contestant(text: str) -> Contestant:
     """Read a method's name with its options. Raises InputError for what does not exist."""
     name, *options = text.split("+")
-    if name not in METHODS:
-        raise InputError(f"no method {name!r}: there are {' '.join(METHODS)}, with +kd and +magnitude_init")
+    if name not in LINES:
+        raise InputError(f"no method {name!r}: there are {' '.join(LINES)}, with +kd and +magnitude_init")
     if unknown := set(options) - {"kd", "magnitude_init"}:
         raise InputError(f"{text!r}: no option +{min(unknown)}: there are +kd and +magnitude_init")
-    if options and (name == "finetune" or (name == "magnitude" and "magnitude_init" in options)):
+    contestant = Contestant(name, "kd" in options, "magnitude_init" in options)
+    if (options and not contestant.method.prunes) or (contestant.magnitude_init and not contestant.learns_scores):
         raise InputError(f"{text!r}: {name} knows no such option")
-    return Contestant(name, "kd" in options, "magnitude_init" in options)
+    return contestant
 
 
 def parse_folder(name: str) -> tuple[Contestant, float | None]:
@@ -103,11 +92,11 @@ def jobs(
 def _points(task, densities, contestant, rest, environment) -> dict[str, Job]:
     """The points of one line: folder name and job."""
     method = contestant.method
-    if method == "finetune":
-        return {"finetune": _job(task, "1", contestant, {}, rest, environment)}
-    if method in methods.BY_PENALTY:
-        name = f"{method.upper()}_LAMBDAS"
-        lambdas = environment.get(name, "").split() or [methods.METHODS[method]["--final_lambda"]]
+    if not method.prunes:
+        return {method.name: _job(task, "1", contestant, {}, rest, environment)}
+    if method.lambda_decides:
+        name = f"{method.name.upper()}_LAMBDAS"
+        lambdas = environment.get(name, "").split() or [method.flags["--final_lambda"]]
         for weight in lambdas:
             number(name, weight, float)
         return {
@@ -118,14 +107,15 @@ def _points(task, densities, contestant, rest, environment) -> dict[str, Job]:
 
 
 def _job(task, density, contestant, flags, rest, environment) -> Job:
-    method, tagged, own = METHODS[contestant.name]
+    method = contestant.method
+    tagged, own = ALLOCATIONS[contestant.line.allocation]
     tag = tags.parse_tag(f"{task}_{density}{'_kd' * contestant.kd}{tagged}")
     job = with_flags(pruning_job(tag, method), own | flags)
     names = (*SHARED, "TEACHER") if contestant.kd else SHARED
     job = with_variables(job, {name: environment.get(name, "") for name in names})
-    particular = shlex.split(environment.get(f"{method.upper()}_FLAGS", ""))
+    particular = shlex.split(environment.get(f"{method.name.upper()}_FLAGS", ""))
     if contestant.magnitude_init:  # last, because the method's flags are for the published init
-        particular += [word for pair in MAGNITUDE_INIT[method].items() for word in pair]
+        particular += [word for pair in method.magnitude_init.items() for word in pair]
     return replace(job, rest=(*rest, *particular))
 
 

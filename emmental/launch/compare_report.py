@@ -16,20 +16,12 @@ from emmental.common.files import replacing, write_text
 from emmental.common.run_folder import RESULTS
 from emmental.common.text import markdown
 from emmental.launch.compare import Contestant, parse_folder
+from emmental.recipes.methods import LINES
 from emmental.recipes.table import RECIPES
 
 matplotlib.use("agg")  # files only, no display
 from matplotlib import pyplot as plt
 
-NAMES = {
-    "smp-l": "SMP-L", "smp-s": "SMP-S", "smp-g": "SMP, global", "movement": "MvP", "movement-g": "MvP, global",
-    "soft_movement": "SMvP", "magnitude": "MaP", "l0": "L0", "finetune": "fine-tuned",
-}  # fmt: skip
-COLOURS = {
-    "smp-l": "tab:orange", "smp-s": "tab:red", "smp-g": "tab:pink", "movement": "tab:blue", "movement-g": "tab:cyan",
-    "soft_movement": "tab:purple", "magnitude": "tab:green", "l0": "tab:brown",
-}  # fmt: skip
-MARKERS = {"smp": "o", "movement": "^", "soft_movement": "v", "magnitude": "D", "l0": "X"}  # by the launchers' METHOD
 INITS = {False: "scores start as published", True: "scores start at the weights' magnitude"}
 
 
@@ -60,16 +52,16 @@ def after_last_step(run: dict, metric: str) -> float:
 
 def label(contestant: Contestant) -> str:
     """As the paper names the method."""
-    return NAMES[contestant.name] + " + KD" * contestant.kd + ", magnitude init" * contestant.magnitude_init
+    return contestant.line.title + " + KD" * contestant.kd + ", magnitude init" * contestant.magnitude_init
 
 
 def collect(output: Path) -> list[Point]:
-    """All points with finished runs, by method in the order of NAMES and falling density."""
+    """All points with finished runs, by method in the order of LINES and falling density."""
     found = defaultdict(list)
     for path in sorted(output.glob(f"*/seed_*/{RESULTS}")):
         found[path.parents[1]].append(json.loads(path.read_text()))
     points = [Point(*parse_folder(folder.name), folder, tuple(runs)) for folder, runs in found.items()]
-    order = list(NAMES)
+    order = list(LINES)
     return sorted(
         points, key=lambda p: (order.index(p.contestant.name), p.contestant.kd, p.contestant.magnitude_init, -p.density)
     )
@@ -193,15 +185,15 @@ def _draw_panel(axes: plt.Axes, lines: dict[Contestant, list[Point]], task: str,
         means, deviations = (
             [scale * value for value in side] for side in zip(*(p.metric(metric) for p in line), strict=True)
         )
-        if contestant.name == "finetune":
-            axes.axhline(means[0], color="black", linewidth=1.2, label=NAMES["finetune"])
+        if not contestant.method.prunes:
+            axes.axhline(means[0], color=contestant.line.colour, linewidth=1.2, label=contestant.line.title)
             continue
         axes.errorbar(
             [100 * point.density for point in line],
             means,
             yerr=[deviation or float("nan") for deviation in deviations],
-            color=COLOURS[contestant.name],
-            marker="s" if contestant.kd else MARKERS[contestant.method],
+            color=contestant.line.colour,
+            marker="s" if contestant.kd else contestant.method.marker,
             linestyle="--" if contestant.kd else "-",
             capsize=4,
             label=label(replace(contestant, magnitude_init=False)),

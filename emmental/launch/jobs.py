@@ -15,7 +15,9 @@ from pathlib import Path
 
 from emmental.common.errors import InputError, exit_on_input_error
 from emmental.launch import plan, seeds
-from emmental.recipes import methods, table, tags
+from emmental.launch.flags import read_flags
+from emmental.recipes import table, tags
+from emmental.recipes.methods import FINETUNE, METHODS, SMP, Method
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,14 +66,19 @@ class Job:
         return ["python", *together, str(script), *self.words()]
 
 
-def pruning_job(tag: tags.Tag, method: str = "smp") -> Job:
-    """What a tag means for a method: one of methods.METHODS."""
-    if method not in methods.METHODS:
-        raise InputError(f"METHOD={method}: there are {' '.join(methods.METHODS)}")
-    if method == "finetune":
+def find_method(name: str) -> Method:
+    """The method of that name. Raises InputError where there is none."""
+    if name not in METHODS:
+        raise InputError(f"METHOD={name}: there are {' '.join(METHODS)}")
+    return METHODS[name]
+
+
+def pruning_job(tag: tags.Tag, method: Method = SMP) -> Job:
+    """What a tag means for a method."""
+    if not method.prunes:
         return replace(teacher_job(f"{tag.task}_roberta" if tag.roberta else tag.task), variables=COMMON | WEIGHTS)
-    if tag.mag and method not in ("smp", "movement"):
-        raise InputError(f"{tag.text!r}: METHOD={method} has no budget that matrices share by their scores: no _mag")
+    if tag.mag and "soft" not in method.allocations:
+        raise InputError(f"{tag.text!r}: METHOD={method.name} shares no budget among the matrices: no _mag")
     recipe = table.RECIPES[tag.task]
     flags = task_flags(tag.task, tag.backbone) | {
         "--num_train_epochs": str(table.epochs(tag.task, tag.density)),
@@ -88,7 +95,7 @@ def pruning_job(tag: tags.Tag, method: str = "smp") -> Job:
     flags |= {"--mask_scores_learning_rate": f"{recipe.learning_rate:g}", "--final_lambda": f"{recipe.final_lambda:g}"}
     if tag.kd:
         flags["--teacher_model_name_or_path"] = teacher_folder(tag.task, tag.roberta)
-    return Job(tag.task, flags | methods.METHODS[method], PRUNING | WEIGHTS if method != "smp" else PRUNING)
+    return Job(tag.task, flags | method.flags, PRUNING | WEIGHTS if method.trains_weights else PRUNING)
 
 
 def teacher_job(name: str) -> Job:
@@ -97,7 +104,7 @@ def teacher_job(name: str) -> Job:
     if task not in table.RECIPES:
         raise InputError(f"{name!r}: no task {task!r}; there are {' '.join(table.RECIPES)}, and <task>_roberta")
     backbone = table.ROBERTA if name != task else table.RECIPES[task].backbone
-    flags = task_flags(task, backbone) | {"--pruning_method": "finetune"}
+    flags = task_flags(task, backbone) | {"--pruning_method": FINETUNE.flag}
     flags |= {f"--{setting}": f"{value:g}" for setting, value in table.FINETUNING.items()}
     return Job(task, flags | {"--output_dir": teacher_folder(task, name != task)}, FINETUNING)
 
@@ -123,8 +130,8 @@ def find_job(launcher: str, name: str, method: str) -> Job:
         raise InputError(f"{name!r}: SQuAD has a launcher of its own: bash run_squad.sh {name}")
     if tag.task != "squad" and launcher == "run_squad.sh":
         raise InputError(f"{name!r}: {tag.task} is a sentence task: bash run.sh {name}")
-    job = pruning_job(tag, method)
-    folder = f"models/{name}" if method == "smp" else f"models/{name}_{method}"
+    job = pruning_job(tag, find_method(method))
+    folder = f"models/{name}" if method == SMP.name else f"models/{name}_{method}"
     return with_flags(job, {"--output_dir": folder})
 
 
@@ -167,21 +174,22 @@ def launch(launcher: str, words: list[str], environment: Mapping[str, str]) -> N
     name, *rest = [word for word in words if word != "--dry_run"] or [""]
     recipe = replace(find_job(launcher, name, environment.get("METHOD") or "smp"), rest=tuple(rest))
     job = with_variables(recipe, environment)
-    settings = plan.read(job.words())
+    asked = read_flags(job.words(), job.task == "squad")
     chosen = [number("SEEDS", seed, int) for seed in environment.get("SEEDS", "").split()]
-    if chosen and plan.read(list(rest)) != plan.read([*rest, "--seed", "42", "--output_dir", ""]):
+    if chosen and {word.split("=")[0] for word in rest} & {"--seed", "--output_dir", "--output-dir"}:
         raise InputError("SEEDS gives every run its --seed and --output_dir: set OUTPUT_DIR instead of the flag")
     jobs = [with_seed(job, seed) for seed in chosen] or [job]
     if dry:
-        print(plan.show(name, job.task, settings, job.processes, chosen))
+        print(plan.show(name, job.task, asked, job.processes, chosen))
         print(*["", *(shlex.join(each.command()) for each in jobs)], sep="\n")
         return
-    plan.check_teacher(settings, recipe.flags.get("--teacher_model_name_or_path"))
+    plan.plan_of(job.task, asked, job.processes)
+    plan.check_teacher(asked.settings.teacher_model_name_or_path, recipe.flags.get("--teacher_model_name_or_path"))
     if not chosen:
         os.execvp(job.command()[0], job.command())
     again = not {"--overwrite_output_dir", "--do_predict"}.isdisjoint(rest)
     runs = {Path(each.flags["--output_dir"]): each.command() for each in jobs}
-    seeds.run(runs, plan.published(job.task, settings), again)
+    seeds.run(runs, plan.published(job.task, asked), again)
 
 
 def main() -> None:

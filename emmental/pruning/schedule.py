@@ -17,7 +17,7 @@ class Schedule:
     initial_density: float = 1.0
     ramp_steps: int | None = None  # steps that raise lambda: all of them where None; 0: it is constant
     power: int = 3  # of the fall of the density: cubic, or 1, linear
-    by_penalty: bool = False  # what remains depends on lambda and is final at the end alone
+    lambda_decides: bool = False  # what remains depends on lambda and is final at the end alone
 
     def density(self, step: int) -> float:
         """v(t) = v_f + (v_i - v_f)(1 - t/N)^power for t < N, then v_f (SMP, equation 4, with power 3)."""
@@ -33,4 +33,4 @@ class Schedule:
 
     def is_final(self, step: int) -> bool:
         """Whether the density has reached its end value."""
-        return step >= (self.total_steps if self.by_penalty else self.pruning_steps)
+        return step >= (self.total_steps if self.lambda_decides else self.pruning_steps)

@@ -1,32 +1,169 @@
-"""What each pruning method changes in a task's recipe."""
+"""The pruning methods: one frozen object each, with all that is to be said of it outside its own file.
+
+What a method makes a mask of is in the file of emmental/pruning that ``selection`` names.
+"""
+
+import pkgutil
+from dataclasses import dataclass, field
 
 from emmental.common.errors import InputError
 
-# Movement Pruning's recipe for the methods that train weights: 5,400 steps of warm-up, here as a share of MNLI's.
+
+@dataclass(frozen=True)
+class Line:
+    """A method with one allocation, as compare.sh names and draws it."""
+
+    name: str
+    title: str
+    colour: str
+    allocation: str = "local"
+
+
+@dataclass(frozen=True)
+class Method:
+    """What launchers, checks, plans and pictures know of a pruning method."""
+
+    name: str  # METHOD of the launchers
+    title: str  # the paper's name
+    flag: str  # --pruning_method
+    remains: str  # for a reader: which weights it keeps
+    marker: str  # in pictures
+    lines: tuple[Line, ...]  # its first one stands for it where nothing else is asked for
+    selection: str = ""  # "module:Class" in emmental.pruning that sets the masks; empty: nothing is pruned
+    allocations: tuple[str, ...] = ("local",)  # how a budget may be given to the matrices
+    flags: dict[str, str] = field(default_factory=dict)  # what it changes in a task's recipe
+    trains_weights: bool = True  # encoder and head beside the mask
+    learns_scores: bool = True
+    lambda_decides: bool = False  # how much remains, and not the density asked for
+    threshold: str = "falling density"  # what goes from --initial_threshold to --final_threshold
+    regularization: str = "l1"
+    lambda_ramp: str = "run"  # lambda rises over the recipe's part of the run, with the "threshold", or not at all ("")
+    not_frozen: str = ""  # why it makes no sense over a frozen backbone
+    magnitude_init: dict[str, str] = field(default_factory=dict)  # flags where scores start at the weights' magnitude
+
+    @property
+    def prunes(self) -> bool:
+        """Whether it makes a mask at all."""
+        return bool(self.selection)
+
+    def selection_class(self) -> type:
+        """The class that sets the masks. Loads torch."""
+        return pkgutil.resolve_name(f"emmental.pruning.{self.selection}")
+
+
+# Movement Pruning's recipe for the methods that train weights (Sanh et al., NeurIPS 2020): 5,400 steps of warm-up, here
+# as a share of MNLI's.
 WEIGHTS = {"--freeze_bert": "False", "--learning_rate": "3e-5", "--warmup_steps": "0.073"}
 NO_PENALTY = {"--final_lambda": "0"}
-METHODS = {  # METHOD: what it changes in a task's recipe (Sanh et al., NeurIPS 2020); smp is the recipe itself
-    "smp": {},
-    "movement": WEIGHTS | NO_PENALTY | {"--mask_scores_learning_rate": "1e-2"},
-    "soft_movement": WEIGHTS | {
-        "--pruning_method": "sigmoied_threshold", "--initial_threshold": "0", "--final_threshold": "0.1",
-        "--mask_scores_learning_rate": "1e-2", "--final_lambda": "400",
+MAGNITUDE_INIT = {"--mask_init": "magnitude", "--mask_scale": "0.5"}
+
+SMP = Method(
+    name="smp",
+    title="SMP",
+    flag="topK",
+    remains="the highest scores",
+    marker="o",
+    lines=(
+        Line("smp-l", "SMP-L", "tab:orange"),
+        Line("smp-s", "SMP-S", "tab:red", "soft"),
+        Line("smp-g", "SMP, global", "tab:pink", "global"),
+    ),
+    selection="top_k:TopK",
+    allocations=("local", "soft", "global"),
+    trains_weights=False,
+    # Nothing pulls on SMP's scores then, and they move half as fast: what short runs want.
+    magnitude_init=MAGNITUDE_INIT | {"--mask_scores_learning_rate": "1e-2"} | NO_PENALTY,
+)
+MOVEMENT = Method(
+    name="movement",
+    title="MvP",
+    flag="topK",
+    remains="the highest scores",
+    marker="^",
+    lines=(Line("movement", "MvP", "tab:blue"), Line("movement-g", "MvP, global", "tab:cyan", "global")),
+    selection="top_k:TopK",
+    allocations=("local", "soft", "global"),
+    flags=WEIGHTS | NO_PENALTY | {"--mask_scores_learning_rate": "1e-2"},
+    magnitude_init=MAGNITUDE_INIT,
+)
+SOFT_MOVEMENT = Method(
+    name="soft_movement",
+    title="SMvP",
+    flag="sigmoied_threshold",
+    remains="scores whose sigmoid is above the threshold",
+    marker="v",
+    lines=(Line("soft_movement", "SMvP", "tab:purple"),),
+    selection="soft_movement:SigmoidThreshold",
+    flags=WEIGHTS
+    | {
+        "--pruning_method": "sigmoied_threshold",
+        "--initial_threshold": "0",
+        "--final_threshold": "0.1",
+        "--mask_scores_learning_rate": "1e-2",
+        "--final_lambda": "400",
     },
-    "magnitude": WEIGHTS | NO_PENALTY | {"--pruning_method": "magnitude"},
-    "l0": WEIGHTS | {
-        "--pruning_method": "l0", "--regularization": "l0", "--initial_threshold": "1", "--final_threshold": "1",
-        "--mask_init": "constant", "--mask_scale": "2.197", "--mask_scores_learning_rate": "1e-1",
+    lambda_decides=True,
+    threshold="rising threshold",
+    lambda_ramp="threshold",
+    magnitude_init=MAGNITUDE_INIT,
+)
+MAGNITUDE = Method(
+    name="magnitude",
+    title="MaP",
+    flag="magnitude",
+    remains="the largest weights",
+    marker="D",
+    lines=(Line("magnitude", "MaP", "tab:green"),),
+    selection="magnitude:Magnitude",
+    flags=WEIGHTS | NO_PENALTY | {"--pruning_method": "magnitude"},
+    learns_scores=False,
+    not_frozen="nothing would be trained",
+)
+L0 = Method(
+    name="l0",
+    title="L0",
+    flag="l0",
+    remains="open gates",
+    marker="X",
+    lines=(Line("l0", "L0", "tab:brown"),),
+    selection="l0:HardConcrete",
+    flags=WEIGHTS
+    | {
+        "--pruning_method": "l0",
+        "--regularization": "l0",
+        "--initial_threshold": "1",
+        "--final_threshold": "1",
+        "--mask_init": "constant",
+        "--mask_scale": "2.197",
+        "--mask_scores_learning_rate": "1e-1",
         "--final_lambda": "125",
     },
-    "finetune": {},  # FINETUNING above
-}  # fmt: skip
-BY_PENALTY = ("soft_movement", "l0")  # lambda decides how much remains, not the tag's density
+    lambda_decides=True,
+    threshold="",
+    regularization="l0",
+    lambda_ramp="",
+    not_frozen="its gates are no mask of ones and zeros",
+    magnitude_init=MAGNITUDE_INIT,
+)
+FINETUNE = Method(
+    name="finetune",
+    title="fine-tuned",
+    flag="finetune",
+    remains="everything; all weights are trained (a dense model)",
+    marker="",
+    lines=(Line("finetune", "fine-tuned", "black"),),
+    learns_scores=False,
+)
+
+METHODS = {method.name: method for method in (SMP, MOVEMENT, SOFT_MOVEMENT, MAGNITUDE, L0, FINETUNE)}
+FLAGS = {method.flag: method.remains for method in METHODS.values()}  # of --pruning_method
+LINES = {line.name: (method, line) for method in METHODS.values() for line in method.lines}
 
 
-def method_name(pruning_method: str, frozen: bool) -> str:
-    """The METHOD of these flags. Over a frozen backbone there is SMP alone, whatever makes the mask."""
-    names = {"topK": "movement", "sigmoied_threshold": "soft_movement"}
-    return "smp" if frozen and pruning_method != "finetune" else names.get(pruning_method, pruning_method)
+def method_of(flag: str, frozen: bool) -> Method:
+    """The method of --pruning_method, with the weights frozen or trained: topK is SMP or movement pruning."""
+    having = [method for method in METHODS.values() if method.flag == flag]
+    return next((method for method in having if method.trains_weights is not frozen), having[0])
 
 
 def allocation(soft: bool, everywhere: bool) -> str:
@@ -37,9 +174,3 @@ def allocation(soft: bool, everywhere: bool) -> str:
             "or a budget shared among the layers; give one of them"
         )
     return "soft" if soft else "global" if everywhere else "local"
-
-
-def allocation_title(name: str, p: float) -> str:
-    """An allocation for a reader."""
-    titles = {"soft": f"SMP-S (soft), p = {p:g}", "global": "SMP with one ranking (global)", "local": "SMP-L (local)"}
-    return titles[name]

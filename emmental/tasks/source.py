@@ -15,16 +15,6 @@ class Source:
     validation_file: str | None = None
     test_file: str | None = None
 
-    def check(self) -> None:
-        """Raise InputError where two files are needed to train and there is one, or they are of different kinds."""
-        files = [file for file in (self.train_file, self.validation_file) if file]
-        if self.data_dir or not files:
-            return
-        if len(files) == 1:
-            raise InputError("--train_file and --validation_file go together")
-        if Path(files[0]).suffix != Path(files[1]).suffix:
-            raise InputError(f"{files[0]} and {files[1]} are of different kinds: give two csv, json or jsonl files")
-
     def folder(self) -> Path:
         """data_dir, which is given. Raises InputError where there is no such folder."""
         folder = Path(self.data_dir)

@@ -12,11 +12,12 @@ from emmental.common import provenance
 from emmental.common.files import write_json
 from emmental.common.run_folder import RESULTS
 from emmental.recipes import paper_results
+from emmental.recipes.plan import make_plan
 from emmental.tasks.problem import Problem
 from emmental.training import checkpoints, processes, report
 from emmental.training.config import SMPConfig
 from emmental.training.preemption import Preemption
-from emmental.training.prune import check_length, count_steps, loop_settings, prepare_output
+from emmental.training.prune import check_length, loop_settings, prepare_output
 from emmental.training.task_trainer import TaskTrainer
 
 
@@ -31,17 +32,19 @@ def fine_tune(
     started = time.monotonic()
     output_dir = Path(config.output_dir)
     check_length(problem.max_length, tokenizer.model_max_length)
+    plan = make_plan(config, len(problem.train), problem.lengths, config.world_size)
+    config.set_intervals(plan)
     settings = {
         "task": problem.task,
         "base_model": name,
-        "total_steps": count_steps(config, len(problem.train)),
+        "total_steps": plan.total_steps,
         "learning_rate": config.learning_rate,
         "weight_decay": config.weight_decay,
     }
     checkpoint = prepare_output(config, settings | loop_settings(config) | problem.reading)
     config.label_names = list(problem.label_names)
     if config.should_save:
-        print(report.dense_plan(config, name, model, problem, settings["total_steps"], checkpoint), flush=True)
+        print(report.dense_plan(config, plan, name, model, problem, checkpoint), flush=True)
 
     trainer = TaskTrainer(model, config, **problem.for_trainer(tokenizer))
     trainer.remove_callback(ProgressCallback)

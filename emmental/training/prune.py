@@ -1,6 +1,5 @@
 """One pruning run from start to finish: plan, train or resume, keep the best state, write and show the results."""
 
-import math
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -18,8 +17,8 @@ from emmental.models.backbones import Backbone
 from emmental.pruning.masked_linear import density
 from emmental.pruning.schedule import POWERS, Schedule
 from emmental.pruning.score_init import init_scores
-from emmental.recipes import methods, paper_results
-from emmental.recipes.lengths import Lengths, pruning_length, ramp_length
+from emmental.recipes import paper_results
+from emmental.recipes.plan import Plan, make_plan
 from emmental.tasks.problem import Problem
 from emmental.training import checkpoints, processes, report, snapshots
 from emmental.training.config import SMPConfig
@@ -37,13 +36,14 @@ def prune(config: SMPConfig, student: Student, problem: Problem) -> dict:
     """
     started = time.monotonic()
     check_length(problem.max_length, student.tokenizer.model_max_length)
-    snapshot_densities(config)
-    schedule = plan_schedule(config, len(problem.train), problem.lengths)
+    plan = make_plan(config, len(problem.train), problem.lengths, config.world_size)
+    config.set_intervals(plan)
+    schedule = schedule_of(config, plan)
     teacher = checked_teacher(config, student.backbone, problem) if config.teacher_model_name_or_path else None
     info = mask_info(config, student.backbone, problem)
     transformers.set_seed(config.seed)
     layers = student.begin(info)
-    if config.pruning_method == "magnitude":
+    if not plan.method.learns_scores:
         for layer in layers.values():
             layer.drop_scores()
     init_scores(layers, config.mask_init, config.mask_scale)
@@ -51,7 +51,7 @@ def prune(config: SMPConfig, student: Student, problem: Problem) -> dict:
     checkpoint = prepare_output(config, settings)
     config.label_names = list(problem.label_names)
     if config.should_save:
-        print(report.plan(config, student.backbone, problem, schedule, layers, teacher, checkpoint), flush=True)
+        print(report.plan(config, plan, student.backbone, problem, layers, teacher, checkpoint), flush=True)
 
     logits = None
     if teacher:
@@ -89,55 +89,17 @@ def check_length(max_length: int, longest: int) -> None:
         raise InputError(f"--max_seq_length {max_length}: the backbone reads 3 to {longest} tokens")
 
 
-def count_steps(config: SMPConfig, examples: int) -> int:
-    """Optimiser steps of the whole run; also sets the default evaluation interval by them."""
-    batch = config.train_batch_size * config.gradient_accumulation_steps * config.world_size
-    per_epoch = math.ceil(examples / batch)
-    total = config.max_steps if config.max_steps > 0 else math.ceil(config.num_train_epochs * per_epoch)
-    config.set_default_intervals(total, per_epoch)
-    return total
-
-
-def plan_schedule(config: SMPConfig, examples: int, lengths: Lengths) -> Schedule:
-    """The run's schedule. Raises InputError where no valid one exists."""
-    total = count_steps(config, examples)
-    pruning_steps = config.warmup_threshold_step
-    if pruning_steps is None:
-        try:
-            pruning_steps = pruning_length(total, config.final_threshold, lengths)
-        except ValueError as error:
-            raise InputError(str(error)) from None
-    if not 0 < pruning_steps < total:
-        raise InputError(
-            f"{pruning_steps} pruning steps (PRUNING_STEPS, --warmup_threshold_step) do not fit into a run of {total} "
-            f"steps: give 1 to {total - 1}, or none for the default"
-        )
+def schedule_of(config: SMPConfig, plan: Plan) -> Schedule:
+    """The plan's schedule as a function of the step."""
     return Schedule(
-        total,
-        pruning_steps,
+        plan.total_steps,
+        plan.pruning_steps,
         config.final_threshold,
         config.final_lambda,
         config.initial_threshold,
-        lambda_steps(config, total, pruning_steps, lengths),
+        plan.ramp_steps,
         POWERS[config.density_schedule],
-        by_penalty=config.pruning_method in ("sigmoied_threshold", "l0"),
-    )
-
-
-def lambda_steps(config: SMPConfig, total: int, pruning_steps: int, lengths: Lengths) -> int:
-    """The number of steps that raise lambda. Movement Pruning's example scripts let it follow the threshold, which
-    rises for soft movement and stands for L0."""
-    follows = {"sigmoied_threshold": pruning_steps, "l0": 0}
-    ramp = ramp_length(total, config.final_threshold, lengths)
-    return follows.get(config.pruning_method, ramp)
-
-
-def snapshot_densities(config: SMPConfig) -> list[float]:
-    """The densities asked for beside the final one, falling."""
-    return (
-        snapshots.parse_densities(config.snapshot_densities, config.final_threshold)
-        if config.snapshot_densities
-        else []
+        plan.method.lambda_decides,
     )
 
 
@@ -193,7 +155,7 @@ def build_trainer(config, student, problem, schedule, teacher) -> SMPTrainer:
     trainer.add_callback(checkpoints.Best(f"eval_{problem.metrics[0]}", schedule, student.keep))
     trainer.add_callback(checkpoints.Seal())
     if config.snapshot_densities:
-        trainer.add_callback(snapshots.Snapshots(snapshot_densities(config), schedule.density, take_snapshot))
+        trainer.add_callback(snapshots.Snapshots(config.densities_in_passing(), schedule.density, take_snapshot))
     trainer.add_callback(processes.OwnRandomness())
     trainer.add_callback(Preemption(trainer.accelerator))
     return trainer
@@ -234,15 +196,14 @@ def conclude(trainer: SMPTrainer, student: Student, problem: Problem, seconds: f
         best_step = results["best_step"]
         report.draw_curves(history, trainer.schedule, metric, best_step, problem.baseline, output_dir / "curves.png")
         if config.snapshot_densities:
-            rows = snapshots.collect(history, snapshot_densities(config), problem.metrics)
+            rows = snapshots.collect(history, config.densities_in_passing(), problem.metrics)
             snapshots.write_csv(rows, output_dir / "densities.csv")
             end = config.final_threshold, results[metric]
             report.draw_densities(rows, problem.metrics[0], end, problem.baseline, output_dir / "densities.png")
         write_json(output_dir / RESULTS, results)
         checkpoints.finish(output_dir)
         kd = bool(config.teacher_model_name_or_path)
-        method = methods.method_name(config.pruning_method, config.freeze_bert)
-        ranked = paper_results.ranked_by(method, info.allocation)
+        ranked = paper_results.ranked_by(config.method.name, info.allocation)
         published = paper_results.published(problem.task, info.density, ranked, kd, info.base_model)
         print(report.results(results, problem.metrics, mask, output_dir, published), flush=True)
     return results

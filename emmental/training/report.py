@@ -14,13 +14,14 @@ from emmental.common.text import duration, file_size, listing, readable
 from emmental.masks.mask import Mask
 from emmental.pruning.matrices import layer_number, matrix_type, short_type
 from emmental.pruning.schedule import Schedule
-from emmental.recipes import methods, paper_results
+from emmental.recipes import paper_results
+from emmental.recipes.plan import density_row, pruning_row, rate_row, score_rows, title
 
 matplotlib.use("agg")  # files only, no display
 from matplotlib import pyplot as plt
 
 
-def plan(config, backbone, problem, schedule, layers, teacher, checkpoint) -> str:
+def plan(config, plan, backbone, problem, layers, teacher, checkpoint) -> str:
     """The table that is shown before training; see training.prune for what goes in."""
     weights = sum(layer.weight.numel() for layer in layers.values())
     rows = {
@@ -28,59 +29,37 @@ def plan(config, backbone, problem, schedule, layers, teacher, checkpoint) -> st
         + (", its masked-LM head drawn at random: the checkpoint has none" if backbone.random_head else ""),
         "masked": f"{len(layers)} matrices, {weights:,} weights; "
         + ("everything is frozen" if config.freeze_bert else "encoder and head are trained, the embeddings are frozen"),
-        "density": _density_row(config, schedule),
+        "density": density_row(config, plan),
         **(
             {"label words": ", ".join(f"{label}={word}" for label, word in problem.label_words.items())}
             if config.freeze_bert
             else {"labels": ", ".join(problem.label_words)}
         ),
         **_data_rows(problem),
-        "steps": f"T = {schedule.total_steps:,} of {_examples_per_step(config)} examples, N = "
-        f"{schedule.pruning_steps:,} of them prune ({100 * schedule.pruning_steps / schedule.total_steps:.0f} %)",
-        "scores": f"{config.mask_init} init, scale {config.mask_scale:g}, "
-        f"learning rate {config.mask_scores_learning_rate:g}",
-        **({} if config.freeze_bert else {"learning rate": _rate(config)}),
-        "regulariser": f"lambda {schedule.final_lambda:g}"
-        + (f", whole from step {schedule.ramp_steps:,} on" if schedule.ramp_steps < schedule.total_steps else ""),
+        "steps": _steps(plan),
+        "pruning": pruning_row(plan),
+        **score_rows(config, plan),
+        **({} if config.freeze_bert else {"learning rate": rate_row(config)}),
         **({"teacher": _teacher_row(config, problem, teacher)} if teacher else {}),
         **_place_rows(config, checkpoint),
     }
-    if config.pruning_method == "magnitude":
-        del rows["scores"], rows["regulariser"]
-    return listing(f"{problem.task} with {method_name(config)}", rows)
+    return listing(f"{problem.task} with {title(plan, config.magnitude_topk_threshold_p)}", rows)
 
 
-def method_name(config) -> str:
-    """The method as the paper names it."""
-    if not config.freeze_bert:
-        names = {"topK": "MvP", "sigmoied_threshold": "SMvP", "magnitude": "MaP", "l0": "L0"}
-        return f"{names[config.pruning_method]} ({config.allocation})"
-    return methods.allocation_title(config.allocation, config.magnitude_topk_threshold_p)
-
-
-def _density_row(config, schedule) -> str:
-    course = f"{schedule.initial_density:g} -> {schedule.final_density:g}"
-    if config.pruning_method == "l0":
-        return "set by lambda"
-    if schedule.by_penalty:
-        return f"set by lambda, with a threshold {course}"
-    return course + (", falling linearly" if schedule.power == 1 else "")
-
-
-def _rate(config) -> str:
-    return f"{config.learning_rate:g}, warm-up {config.warmup_steps:g}, decay {config.weight_decay:g}"
-
-
-def dense_plan(config, name, model, problem, total_steps, checkpoint) -> str:
-    """The table that is shown before fine-tuning; see fine_tuning.fine_tune for what goes in."""
+def dense_plan(config, plan, name, model, problem, checkpoint) -> str:
+    """The table that is shown before fine-tuning; see fine_tune.fine_tune for what goes in."""
     rows = {
         "model": f"{name} ({type(model).__name__}), {model.num_parameters():,} parameters, all trained",
         **_data_rows(problem),
-        "steps": f"T = {total_steps:,} of {_examples_per_step(config)} examples",
-        "learning rate": _rate(config),
+        "steps": _steps(plan),
+        "learning rate": rate_row(config),
         **_place_rows(config, checkpoint),
     }
     return listing(f"{problem.task}, fine-tuned densely", rows)
+
+
+def _steps(plan) -> str:
+    return f"T = {plan.total_steps:,} of {plan.batch} examples"
 
 
 def _data_rows(problem) -> dict[str, str]:
@@ -98,10 +77,6 @@ def _teacher_row(config, problem, teacher) -> str:
         f"{teacher.name} ({type(teacher.model).__name__}), its logits in the order {order}; {config.alpha_distil:g} x "
         f"distillation at T = {config.temperature:g} + {config.alpha_ce:g} x the task's own loss"
     )
-
-
-def _examples_per_step(config) -> int:
-    return config.train_batch_size * config.gradient_accumulation_steps * config.world_size
 
 
 def _place_rows(config, checkpoint) -> dict[str, str]:
@@ -205,7 +180,7 @@ def draw_curves(
 ) -> None:
     """Density, training loss and the chief metric over the steps; the metric that counts is marked."""
     figure, (top, middle, bottom) = plt.subplots(3, figsize=(8, 8), sharex=True, layout="constrained")
-    if schedule.by_penalty:
+    if schedule.lambda_decides:
         measured = [(entry["step"], 100 * entry["density"]) for entry in history if "density" in entry]
         top.plot(*zip(*measured, strict=True), color="tab:blue")
     else:

@@ -6,8 +6,9 @@ import transformers
 from transformers import PreTrainedTokenizerBase
 
 from emmental.models.backbones import Backbone, load_backbone, load_dense, load_tokenizer
+from emmental.recipes.settings import BackboneArguments
 from emmental.tasks.problem import Problem
-from emmental.training.config import BackboneArguments, SMPConfig
+from emmental.training.config import SMPConfig
 from emmental.training.fine_tune import fine_tune
 from emmental.training.prune import prune
 from emmental.training.students import FrozenBackbone, TrainedBackbone
@@ -19,7 +20,7 @@ def run(config: SMPConfig, base: BackboneArguments, problem: Callable[[PreTraine
     Raises InputError before anything is created where the run cannot be done as asked.
     """
     place = base.model_name_or_path, base.model_revision, base.cache_dir
-    if config.pruning_method != "finetune" and config.freeze_bert:
+    if config.method.prunes and config.freeze_bert:
         with config.main_process_first(desc="the backbone and its features"):
             backbone = load_backbone(*place)
             task = problem(backbone.tokenizer)
@@ -29,7 +30,7 @@ def run(config: SMPConfig, base: BackboneArguments, problem: Callable[[PreTraine
         task = problem(tokenizer)
     transformers.set_seed(config.seed)  # the head is drawn at random
     model = load_dense(task.dense_model, list(task.label_words), *place)
-    if config.pruning_method == "finetune":
+    if not config.method.prunes:
         return fine_tune(config, model, tokenizer, place[0], task)
     commit = getattr(model.config, "_commit_hash", None) or ""
     return prune(config, TrainedBackbone(Backbone(model, tokenizer, place[0], commit, random_head=False)), task)

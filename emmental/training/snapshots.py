@@ -9,22 +9,7 @@ from pathlib import Path
 
 from transformers import TrainerCallback
 
-from emmental.common.errors import InputError
 from emmental.common.files import replacing
-
-
-def parse_densities(text: str, final: float) -> list[float]:
-    """ "0.5,0.3,0.1" as falling numbers. Raises InputError for others than densities from ``final`` to below 1."""
-    try:
-        densities = [float(part) for part in text.split(",")]
-    except ValueError:
-        raise InputError(f"--snapshot_densities {text}: numbers parted by commas, e.g. 0.5,0.3,0.1") from None
-    for density in densities:
-        if not final <= density < 1:
-            raise InputError(
-                f"--snapshot_densities {text}: {density:g} is not passed between 1 and the final {final:g}"
-            )
-    return sorted(set(densities), reverse=True)
 
 
 def prefix(density: float) -> str:

@@ -11,7 +11,6 @@ from transformers import TrainerCallback
 
 from emmental.common.errors import InputError
 from emmental.pruning.masked_linear import density, masked_layers
-from emmental.pruning.methods import method_of
 from emmental.pruning.regulariser import add_regulariser
 from emmental.pruning.schedule import Schedule
 from emmental.training.task_trainer import TaskTrainer
@@ -27,14 +26,14 @@ class SMPTrainer(TaskTrainer):
         super().__init__(model, args, **kwargs)
         self.schedule = schedule
         self.masked_layers = masked_layers(getattr(model, "backbone", model))  # names as in the checkpoint
-        self.method = method_of(args)
+        self.selection = args.selection()
         self.add_callback(MaskSelection(self))
         self.add_callback(UncorrectedEpsilon(args.adam_epsilon, args.adam_beta2))
 
     def select_masks(self, density: float | None = None) -> None:
         """Set every layer's mask anew, by default for the current step's density."""
         step = self.state.global_step
-        self.method.select(self.masked_layers, self.schedule.density(step) if density is None else density, step)
+        self.selection.select(self.masked_layers, self.schedule.density(step) if density is None else density, step)
 
     def scores(self) -> list[torch.Tensor]:
         """The matrices of mask scores, in the model's order; none for a method without."""
@@ -63,7 +62,7 @@ class SMPTrainer(TaskTrainer):
             weight = self.schedule.regulariser_weight(self.state.global_step)
             scaler = self.accelerator.scaler
             scale = scaler.get_scale() if scaler else 1.0
-            regulariser = add_regulariser(self.scores(), weight, scale, self.method.shift)
+            regulariser = add_regulariser(self.scores(), weight, scale, self.selection.shift)
             self.last_losses["regulariser"] = regulariser
             loss = loss + weight * regulariser
         return loss
@@ -86,15 +85,15 @@ class SMPTrainer(TaskTrainer):
     @contextlib.contextmanager
     def settled(self):
         """While it is open, masks that are noisy in training are without noise."""
-        if self.method.noisy:
-            self.method.settle(self.masked_layers)
+        if self.selection.noisy:
+            self.selection.settle(self.masked_layers)
         yield
-        if self.method.noisy:
+        if self.selection.noisy:
             self.select_masks()
 
     def density(self) -> float:
         """The share of weights that remains now: as scheduled, or, where lambda decides, as measured."""
-        if self.method.by_penalty:
+        if self.schedule.lambda_decides:
             return density(self.masked_layers)
         return self.schedule.density(self.state.global_step)
 

@@ -12,7 +12,8 @@ import pytest
 from emmental.common.errors import InputError
 from emmental.launch import compare
 from emmental.launch.compare import Contestant, parse_contestant, parse_folder
-from emmental.launch.compare_report import COLOURS, MARKERS, NAMES, Point, collect, label, picture, plt
+from emmental.launch.compare_report import Point, collect, label, picture, plt
+from emmental.recipes.methods import LINES, METHODS
 from tests.helpers.tiny import ROOT, data_flags
 
 
@@ -39,9 +40,10 @@ def last(words, flag):
 
 def test_the_whole_grid():
     found = grid("sst2", "0.5 0.03", SEEDS="1 2", L0_LAMBDAS="30 60")
-    folders = [
-        f"{name}_{density}" for name in ("smp-l", "smp-s", "movement", "magnitude") for density in ("0.5", "0.03")
-    ]
+    lines = [name for name, (method, line) in LINES.items() if line.allocation != "global" and method.prunes]
+    fixed = [name for name in lines if not LINES[name][0].lambda_decides]
+    assert {"smp-l", "smp-s", "movement", "magnitude"} <= set(fixed)
+    folders = [f"{name}_{density}" for name in fixed for density in ("0.5", "0.03")]
     folders += ["soft_movement_lambda_400", "l0_lambda_30", "l0_lambda_60", "finetune"]
     assert found.keys() == {f"comparisons/sst2/{folder}/seed_{seed}" for folder in folders for seed in (1, 2)}
     for folder, words in found.items():
@@ -77,11 +79,11 @@ def test_flags_reach_the_runs_they_are_for():
 
 
 def test_a_folder_says_what_was_run():
-    for name in compare.METHODS:
+    for name in LINES:
         for kd in (False, True):
             for magnitude in (False, True):
                 contestant = Contestant(name, kd, magnitude)
-                if name == "finetune" or (name == "magnitude" and magnitude):
+                if not contestant.method.prunes or (magnitude and not contestant.learns_scores):
                     continue
                 assert parse_contestant(str(contestant)) == contestant
                 assert parse_folder(f"{contestant}_0.03") == (contestant, 0.03)
@@ -89,10 +91,11 @@ def test_a_folder_says_what_was_run():
     assert parse_folder("finetune") == (Contestant("finetune"), None)
 
 
-def test_every_method_has_a_name_and_a_colour():
-    assert NAMES.keys() == compare.METHODS.keys() == {*COLOURS, "finetune"}
-    launched = {method for method, *_ in compare.METHODS.values()}
-    assert launched == methods.METHODS.keys() == {*MARKERS, "finetune"}
+def test_every_line_has_its_own_name_and_colour():
+    for style in ("title", "colour"):
+        assert len({getattr(line, style) for _, line in LINES.values()}) == len(LINES)
+    pruning = [method for method in METHODS.values() if method.prunes]
+    assert len({method.marker for method in pruning}) == len(pruning)
     assert label(Contestant("smp-s", kd=True, magnitude_init=True)) == "SMP-S + KD, magnitude init"
 
 

@@ -12,7 +12,8 @@ from transformers import AutoModelForSequenceClassification, HfArgumentParser
 
 from emmental.launch import plan, seeds
 from emmental.launch.jobs import launch
-from emmental.training.config import BackboneArguments, SentenceDataArguments, SMPConfig, SpanDataArguments
+from emmental.recipes.settings import BackboneArguments, SentenceDataArguments, SpanDataArguments
+from emmental.training.config import SMPConfig
 from tests.helpers.tiny import ROOT, data_flags
 
 COMMANDS = {
@@ -126,12 +127,7 @@ def test_a_teacher_is_where_its_students_look_for_it(command, tiny_bert, reviews
     launch("run.sh", ["sst2_0.50_kd", "--dry_run"], {})
     (teacher,) = re.findall(r"teacher +(.*)", capsys.readouterr().out)
     assert AutoModelForSequenceClassification.from_pretrained(teacher).num_labels == 2
-    plan.check_teacher(plan.read(["--teacher_model_name_or_path", teacher]), teacher)
-
-
-def test_nothing_heavy_is_loaded():
-    code = "import sys, emmental.launch.jobs; assert not {'torch', 'transformers', 'numpy'} & set(sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+    plan.check_teacher(teacher, teacher)
 
 
 @pytest.mark.parametrize(

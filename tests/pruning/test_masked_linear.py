@@ -5,32 +5,13 @@ import torch
 from torch import nn
 from transformers import (
     AutoModelForMaskedLM,
-    BertConfig,
-    DebertaV2Config,
-    DistilBertConfig,
-    ElectraConfig,
-    ModernBertConfig,
-    RobertaConfig,
 )
 
 from emmental.models.heads import SequenceClassifier
 from emmental.pruning.masked_linear import MaskedLinear, density, fold_out, masked_layers, swap_in
 from emmental.pruning.matrices import matrix_type
 from emmental.pruning.score_init import init_scores
-
-SIZES = {"vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-DISTIL = {"vocab_size": 60, "dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32}
-CONFIGS = {  # and the matrices of one layer
-    "bert": (BertConfig(**SIZES), 6),
-    "roberta": (RobertaConfig(**SIZES), 6),
-    "distilbert": (DistilBertConfig(**DISTIL), 6),
-    "electra": (ElectraConfig(**SIZES, embedding_size=8), 6),
-    "deberta-v2": (
-        DebertaV2Config(**SIZES, relative_attention=True, pos_att_type=["p2c", "c2p"], share_att_key=True),
-        6,
-    ),
-    "modernbert": (ModernBertConfig(**SIZES, pad_token_id=0, cls_token_id=1, sep_token_id=2), 4),
-}
+from tests.helpers.architectures import CONFIGS
 
 
 @pytest.fixture(params=CONFIGS)

@@ -1,51 +1,27 @@
-"""The pruning methods: masks against literal definitions, gradients against autograd, and runs end to end."""
+"""The pruning methods: masks against literal definitions, gradients against autograd, flags that contradict them."""
 
-import json
 import math
 
 import pytest
 import torch
-from datasets import Dataset
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
-from transformers import (
-    AutoModelForSequenceClassification,
-    DataCollatorWithPadding,
-    Trainer,
-    TrainingArguments,
-    set_seed,
-)
 
-import masked_run_glue
-from emmental import masks
 from emmental.common.errors import InputError
-from emmental.inference.load import load_pruned
-from emmental.models.backbones import load_tokenizer
-from emmental.pruning import allocation, gates, masked_linear
+from emmental.pruning import gates, masked_linear
+from emmental.pruning.l0 import HardConcrete
+from emmental.pruning.magnitude import Magnitude
 from emmental.pruning.masked_linear import MaskedLinear
 from emmental.pruning.masked_product import MaskedProduct, masked
-from emmental.pruning.matrices import encoder_linears
-from emmental.pruning.methods import HardConcrete, Magnitude, SigmoidThreshold, TopK, method_of
 from emmental.pruning.regulariser import add_regulariser
+from emmental.pruning.soft_movement import SigmoidThreshold
+from emmental.pruning.top_k import TopK
+from emmental.recipes.lengths import GLUE
+from emmental.recipes.methods import METHODS as PRUNING_METHODS
+from emmental.recipes.plan import make_plan
+from emmental.recipes.settings import RunSettings
 from emmental.training.config import SMPConfig
-from emmental.training.prune import lambda_steps
-from emmental.training.task_trainer import TaskTrainer
-from tests.helpers.tiny import data_flags
-
-METHODS = ("movement", "soft_movement", "magnitude", "l0")
-FLAGS = {
-    "movement": (),
-    "soft_movement": (
-        "--pruning_method", "sigmoied_threshold", "--initial_threshold", "0", "--final_threshold", "0.3",
-        "--final_lambda", "20", "--mask_scores_learning_rate", "1",
-    ),
-    "magnitude": ("--pruning_method", "magnitude"),
-    "l0": (
-        "--pruning_method", "l0", "--regularization", "l0", "--initial_threshold", "1", "--final_threshold", "1",
-        "--mask_init", "constant", "--mask_scale", "2.197", "--final_lambda", "20", "--mask_scores_learning_rate", "1",
-    ),
-}  # fmt: skip
 
 
 def two_layers(seed=0, rows=12, columns=20):
@@ -68,8 +44,8 @@ def highest(values, kept):
 def test_movement_keeps_the_highest_scores_and_magnitude_the_largest_weights(seed, density):
     found = two_layers(seed)
     for method, ranked in (
-        (TopK(allocation.local), lambda layer: layer.mask_scores),
-        (Magnitude(allocation.local), lambda layer: layer.weight.abs()),
+        (TopK(), lambda layer: layer.mask_scores),
+        (Magnitude(), lambda layer: layer.weight.abs()),
     ):
         method.select(found, density, 0)
         for layer in found.values():
@@ -165,7 +141,7 @@ def test_without_scores_nothing_is_computed_for_them():
     layer = two_layers()["encoder.layer.0.dense"]
     layer.drop_scores()
     layer.requires_grad_(True)
-    Magnitude(allocation.local).select({"a": layer}, 0.5, 0)
+    Magnitude().select({"a": layer}, 0.5, 0)
     layer(torch.randn(2, 20)).sum().backward()
     assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"]
     output = MaskedProduct.apply(torch.randn(2, 20), None, layer.weight, layer.mask, layer.bias)
@@ -177,120 +153,6 @@ def test_masked_gates_leave_the_gates_alone():
     before = mask.clone()
     masked(torch.randn(3, 4), mask)
     assert torch.equal(mask, before)
-
-
-def train(monkeypatch, capsys, tiny_bert, reviews, folder, *flags):
-    """masked_run_glue.py in this process, 12 steps; what it printed."""
-    words = (
-        "--task_name", "sst2", "--model_name_or_path", tiny_bert, *data_flags(reviews), "--output_dir", folder,
-        "--max_steps", 12, "--eval_steps", 4, "--per_device_train_batch_size", 8, "--disable_tqdm", True,
-        "--logging_steps", 2, "--mask_scores_learning_rate", "0.1", "--final_threshold", "0.25", "--final_lambda", 0,
-        *flags,
-    )  # fmt: skip
-    monkeypatch.setattr("sys.argv", ["masked_run_glue.py", *map(str, words)])
-    masked_run_glue.main()
-    return capsys.readouterr().out
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_a_baseline_leaves_a_plain_checkpoint_with_its_mask(
-    method, monkeypatch, capsys, tiny_bert, reviews, tmp_path, emmental
-):
-    flags = ("--freeze_bert", False, "--learning_rate", "1e-2", *FLAGS[method])
-    folder = tmp_path / "out"
-    printed = train(monkeypatch, capsys, tiny_bert, reviews, folder, *flags)
-    results = json.loads((folder / "all_results.json").read_text())
-    model = AutoModelForSequenceClassification.from_pretrained(folder)
-    mask = masks.load(folder / "mask.safetensors")
-    for name, linear in encoder_linears(model).items():
-        assert (linear.weight[~mask.bits[name]] == 0).all(), name
-    assert mask.density() == results["density"] == mask.info.density
-    assert f"{results['density']:.4f}  (" in printed
-    if method in ("movement", "magnitude"):
-        assert results["density"] == pytest.approx(0.25, abs=12 / 4096)
-        assert results["evaluations_at_final_density"] == 2  # steps 8 and 12; the density falls for 7 steps
-    else:
-        assert 0 < results["density"] < 1
-        assert (results["best_step"], results["evaluations_at_final_density"]) == (12, 1)
-    start = AutoModelForSequenceClassification.from_pretrained(tiny_bert, num_labels=2).state_dict()
-    for name, tensor in model.state_dict().items():
-        if "classifier" not in name and "pooler" not in name:
-            assert torch.equal(tensor, start[name]) == ("embeddings" in name), name
-    trained = sum(p.numel() for name, p in model.named_parameters() if "embeddings" not in name)
-    assert results["trained_parameters"] == trained + (4096 if method != "magnitude" else 0)
-
-    shown = emmental("eval", folder, "--validation_file", reviews["validation"])
-    assert f"accuracy     {results['eval_accuracy']:.4f}" in shown
-    with pytest.raises(InputError, match="is for masks over a frozen backbone"):
-        load_pruned(folder, runtime="sparse")
-    assert "holds a fine-tuned model" in emmental("shrink", folder, tmp_path / "small", status=2)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_baselines_resume_bit_for_bit(method, monkeypatch, capsys, tiny_bert, reviews, tmp_path):
-    """A run that was stopped at its checkpoint of step 8 ends as an undisturbed one."""
-    flags = ("--freeze_bert", False, "--learning_rate", "1e-2", *FLAGS[method])
-    train(monkeypatch, capsys, tiny_bert, reviews, tmp_path / "whole", *flags)
-
-    def stop(*arguments):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as broken:
-        broken.setattr("emmental.training.prune.conclude", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train(broken, capsys, tiny_bert, reviews, tmp_path / "parts", *flags)
-    for last in (tmp_path / "parts").glob("checkpoint-12"):
-        (last / "sealed").unlink()
-    assert "resumes        checkpoint-8" in train(monkeypatch, capsys, tiny_bert, reviews, tmp_path / "parts", *flags)
-    parts, whole = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("parts", "whole"))
-    assert parts == whole
-
-
-def test_evaluation_of_l0_has_no_noise_and_draws_none(monkeypatch, capsys, tiny_bert, reviews, tmp_path):
-    """How often one looks does not change what is trained."""
-    flags = ("--freeze_bert", False, "--learning_rate", "1e-2", *FLAGS["l0"])
-    train(monkeypatch, capsys, tiny_bert, reviews, tmp_path / "a", *flags)
-    train(monkeypatch, capsys, tiny_bert, reviews, tmp_path / "b", *flags, "--eval_steps", 1)
-    assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
-
-
-def test_scores_and_weights_have_their_own_learning_rates(monkeypatch, capsys, tiny_bert, reviews, tmp_path):
-    """Weights that do not learn stay as they were, while masks are learned."""
-    train(monkeypatch, capsys, tiny_bert, reviews, tmp_path, "--freeze_bert", False, "--learning_rate", 0)
-    model = AutoModelForSequenceClassification.from_pretrained(tmp_path)
-    start = AutoModelForSequenceClassification.from_pretrained(tiny_bert, num_labels=2)
-    bits = masks.load(tmp_path / "mask.safetensors").bits
-    for name, linear in encoder_linears(start).items():
-        assert torch.equal(model.get_submodule(name).weight, linear.weight * bits[name])
-
-
-def test_finetune_is_transformers_own_training(tiny_bert, tmp_path):
-    """The same losses as plain Trainer, step by step."""
-    draw = torch.Generator().manual_seed(3)
-    texts = [[2, *torch.randint(9, 32, (length % 5 + 2,), generator=draw).tolist(), 3] for length in range(64)]
-    data = Dataset.from_dict(
-        {"input_ids": texts, "attention_mask": [[1] * len(t) for t in texts], "labels": [n % 2 for n in range(64)]}
-    )
-    tokenizer = load_tokenizer(str(tiny_bert))
-    settings = {
-        "output_dir": str(tmp_path), "max_steps": 20, "logging_steps": 1, "disable_tqdm": True, "seed": 5,
-        "per_device_train_batch_size": 8, "learning_rate": 1e-3, "warmup_steps": 0.1, "weight_decay": 0.01,
-        "save_strategy": "no", "eval_strategy": "no", "train_sampling_strategy": "random", "report_to": "none",
-        "use_cpu": True,
-    }  # fmt: skip
-    losses = []
-    for trainer_class, configuration in (
-        (Trainer, TrainingArguments(**settings)),
-        (TaskTrainer, SMPConfig(**settings, pruning_method="finetune")),
-    ):
-        set_seed(5)
-        model = AutoModelForSequenceClassification.from_pretrained(tiny_bert, num_labels=2)
-        collator = DataCollatorWithPadding(tokenizer)
-        trainer = trainer_class(model, configuration, train_dataset=data, data_collator=collator)
-        trainer.train()
-        losses.append([entry["loss"] for entry in trainer.state.log_history if "loss" in entry])
-    assert len(losses[0]) == 20
-    assert losses[0] == losses[1]
 
 
 @pytest.mark.parametrize(
@@ -314,17 +176,25 @@ def test_flags_that_contradict_a_method(settings, message, tmp_path):
         SMPConfig(output_dir=str(tmp_path), **settings).check()
 
 
-def test_lambda_follows_the_threshold_of_the_baselines(tmp_path):
-    lengths = {"topK": 100, "sigmoied_threshold": 60, "l0": 0}
-    for method, expected in lengths.items():
-        config = SMPConfig(output_dir=str(tmp_path), pruning_method=method)
-        schedule = type("Lengths", (), {"late": None})
-        assert lambda_steps(config, 100, 60, schedule) == expected
+def test_lambda_follows_the_threshold_of_the_baselines():
+    lengths = {"smp": 100, "movement": 100, "soft_movement": 59, "l0": 0}
+    for name, expected in lengths.items():
+        method = PRUNING_METHODS[name]
+        settings = RunSettings(
+            pruning_method=method.flag, regularization=method.regularization, freeze_bert=not method.trains_weights,
+            max_steps=100, initial_threshold=0.0 if name == "soft_movement" else 1.0,
+        )  # fmt: skip
+        assert make_plan(settings, 1000, GLUE, 1).ramp_steps == expected
 
 
-def test_every_method_is_reached_by_its_flag(tmp_path):
-    kinds = {"topK": TopK, "sigmoied_threshold": SigmoidThreshold, "magnitude": Magnitude, "l0": HardConcrete}
-    for name, kind in kinds.items():
-        method = method_of(SMPConfig(output_dir=str(tmp_path), pruning_method=name))
-        assert type(method) is kind
+def test_every_method_is_reached_by_its_flags(tmp_path):
+    kinds = {
+        ("topK", True): ("smp", TopK), ("topK", False): ("movement", TopK),
+        ("sigmoied_threshold", False): ("soft_movement", SigmoidThreshold),
+        ("sigmoied_threshold", True): ("soft_movement", SigmoidThreshold),
+        ("magnitude", False): ("magnitude", Magnitude), ("l0", False): ("l0", HardConcrete),
+    }  # fmt: skip
+    for (flag, frozen), (name, kind) in kinds.items():
+        method = SMPConfig(output_dir=str(tmp_path), pruning_method=flag, freeze_bert=frozen).method
+        assert (method.name, method.selection_class()) == (name, kind)
     assert masked_linear.density(two_layers()) == 1.0

@@ -6,14 +6,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from tests.pruning.test_selection import FLOATS, by_stable_sort
-from tests.training.test_trainer import build
 
 from emmental.common.errors import InputError
 from emmental.pruning import ranking
 from emmental.pruning.ranking import select_together
 from emmental.pruning.selection import SAMPLE_STRIDE, kept_weights
 from emmental.training.config import SMPConfig
+from tests.helpers.scores import FLOATS, by_stable_sort
+from tests.helpers.small_run import build
 
 MATRICES = st.lists(
     hnp.arrays("float32", hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=FLOATS), min_size=1, max_size=5

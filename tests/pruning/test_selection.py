@@ -10,22 +10,7 @@ from hypothesis.extra import numpy as hnp
 from emmental.pruning import selection
 from emmental.pruning.masked_product import MaskedProduct
 from emmental.pruning.selection import kept_weights, select
-
-
-def by_stable_sort(scores: torch.Tensor, kept: int) -> torch.Tensor:
-    """The definition, written down: sort everything, keep the first; equal scores stay in index order."""
-    order = torch.sort(scores.flatten(), descending=True, stable=True).indices
-    mask = torch.zeros(scores.numel(), dtype=torch.bool)
-    mask[order[:kept]] = True
-    return mask.view_as(scores)
-
-
-FLOATS = st.one_of(
-    st.floats(-10, 10, width=32),
-    st.sampled_from([0.0, -0.0, 1.0]),  # two values and both zeros
-    st.sampled_from([1e-45, 3e-45, 1e-40, -1e-42, 0.0]),  # subnormal
-    st.sampled_from([float("inf"), -float("inf"), 3.0]),
-)
+from tests.helpers.scores import FLOATS, by_stable_sort
 
 
 @given(hnp.arrays("float32", hnp.array_shapes(min_dims=2, max_dims=2, max_side=12), elements=FLOATS), st.floats(0, 1))

@@ -7,6 +7,7 @@ import pytest
 from transformers import EvalPrediction
 
 from emmental.common.errors import InputError
+from emmental.recipes.settings import check_files
 from emmental.tasks import reviews
 from emmental.tasks.glue import (
     TASKS,
@@ -17,8 +18,8 @@ from emmental.tasks.glue import (
     score,
     with_words,
 )
+from emmental.tasks.label_map import parse_label_map
 from emmental.tasks.source import Source
-from emmental.training.config import parse_label_map
 
 HEADERS = {
     "mnli": "index\tgenre\tsentence1\tsentence2\tlabel1\tgold_label",
@@ -90,7 +91,7 @@ def test_other_files(tmp_path, suffix, write):
     for split in ("train", "dev"):
         (tmp_path / f"{split}.{suffix}").write_text(write(rows))
     source = Source(None, str(tmp_path / f"train.{suffix}"), str(tmp_path / f"dev.{suffix}"))
-    source.check()
+    check_files(source)
     assert load_validation(TASKS["sst2"], source)[""].to_list() == load_train(TASKS["sst2"], source).to_list()
     assert load_train(TASKS["sst2"], source).to_list() == [
         {"text": "None, really", "labels": 1},
@@ -99,7 +100,7 @@ def test_other_files(tmp_path, suffix, write):
 
 
 def load_all(source):
-    source.check()
+    check_files(source)
     load_train(TASKS["sst2"], source)
     load_validation(TASKS["sst2"], source)
 
@@ -166,7 +167,7 @@ def test_bad_files(tmp_path, train, content, message):
 
 def test_one_file_alone_is_refused(tmp_path):
     with pytest.raises(InputError, match="go together"):
-        Source(None, "a.csv", None).check()
+        check_files(Source(None, "a.csv", None))
 
 
 @pytest.mark.parametrize("text", ['{"0": "bad", "1": "good"}', "{0: 'bad', 1: 'good'}", "{'1': 'good', '0': 'bad'}"])

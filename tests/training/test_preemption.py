@@ -5,12 +5,12 @@ import signal
 
 import pytest
 import torch
-from tests.training.test_trainer import STEPS, build, scores_of
 from transformers import TrainerCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
 from emmental.training.checkpoints import Seal
 from emmental.training.preemption import Preemption
+from tests.helpers.small_run import STEPS, build, scores_of
 
 
 class Terminate(TrainerCallback):

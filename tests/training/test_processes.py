@@ -30,7 +30,7 @@ from tests.helpers.tiny import (
     write_reviews,
 )
 
-ACCELERATE = ("accelerate", "launch", "--multi_gpu", "--num_processes", "2")  # as in the README
+ACCELERATE = ("accelerate", "launch", "--multi_gpu", "--num_processes", "2")  # as in the guide
 MEASURED = ("runtime", "per_second", "flos")
 
 
@@ -103,11 +103,13 @@ def test_two_processes_train_as_one(uneven, tmp_path):
 
 
 def on_two_nodes(script_flags, folder):
-    """Run the README's torchrun line twice, as on two nodes, with a process each and these flags."""
+    """Run the guide's torchrun line twice, as on two nodes, with a process each and these flags."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
-    (line,) = re.findall(r"^torchrun .*masked_run_glue\.py", (ROOT / "README.md").read_text(), re.MULTILINE)
+    (line,) = re.findall(
+        r"^torchrun .*masked_run_glue\.py", (ROOT / "docs" / "guide" / "cluster.md").read_text(), re.MULTILINE
+    )
     line = line.replace("node1:29400", address).replace("--nproc_per_node 8", "--nproc_per_node 1")
     nodes = [started((*line.split(), *script_flags), {}, folder) for _ in range(2)]
     for node in nodes:
