@@ -14,7 +14,8 @@ from transformers import AutoModelForSequenceClassification, HfArgumentParser
 
 from emmental.common.errors import InputError, exit_on_input_error
 from emmental.common.run_folder import RESULTS
-from emmental.inference import scoring, submission
+from emmental.inference import scoring, subjects, submission
+from emmental.models.backbones import load_backbone
 from emmental.models.heads import SequenceClassifier
 from emmental.recipes import lengths
 from emmental.recipes.settings import BackboneArguments, SentenceDataArguments, check_files
@@ -59,8 +60,8 @@ def train(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfi
 
 def score(base: BackboneArguments, data: SentenceDataArguments) -> None:
     """Print the table of a mask's figures on the validation set."""
-    subject = scoring.find(data.use_mask_pt)
-    mask = scoring.read_subject(subject, base.model_name_or_path, data.task_name)
+    subject = subjects.find(data.use_mask_pt)
+    mask = subjects.read_subject(subject, base.model_name_or_path, data.task_name)
     if mask.info.task not in glue.TASKS:
         raise InputError(f"{subject.path} is a mask for {mask.info.task}: score it with masked_run_squad.py")
     measured = scoring.score(mask, sources(data), base.model_name_or_path, {"max_length": data.max_seq_length})
@@ -74,7 +75,8 @@ def predict(base: BackboneArguments, data: SentenceDataArguments, config: SMPCon
         submission.predict_dense(folder.parent, data.task_name, tests, data.max_seq_length, folder)
     else:
         mask = data.use_mask_pt or config.output_dir
-        submission.predict_pruned(mask, base, data.task_name, tests, data.max_seq_length, folder)
+        backbone = load_backbone(base.model_name_or_path, base.model_revision, base.cache_dir)
+        submission.predict_pruned(mask, backbone, data.task_name, tests, data.max_seq_length, folder)
 
 
 def sources(data: SentenceDataArguments) -> Source:

@@ -12,7 +12,7 @@ import datasets
 from transformers import AutoModelForQuestionAnswering, HfArgumentParser
 
 from emmental.common.errors import InputError, exit_on_input_error
-from emmental.inference import scoring
+from emmental.inference import scoring, subjects
 from emmental.models.heads import SpanClassifier
 from emmental.recipes import lengths
 from emmental.recipes.settings import BackboneArguments, SpanDataArguments, check_files
@@ -54,8 +54,8 @@ def train(base: BackboneArguments, data: SpanDataArguments, config: SMPConfig) -
 
 def score(base: BackboneArguments, data: SpanDataArguments) -> None:
     """Print the table of a mask's figures on the validation set."""
-    subject = scoring.find(data.use_mask_pt)
-    mask = scoring.read_subject(subject, base.model_name_or_path, task_name(data))
+    subject = subjects.find(data.use_mask_pt)
+    mask = subjects.read_subject(subject, base.model_name_or_path, task_name(data))
     if mask.info.task not in squad.TASKS:
         raise InputError(f"{subject.path} is a mask for {mask.info.task}: score it with masked_run_glue.py")
     source = Source(data.data_dir, None, data.validation_file)

@@ -14,8 +14,9 @@ from emmental.benchmark import report, timing
 from emmental.common.errors import InputError
 from emmental.common.text import file_size
 from emmental.export import shrunk, shrunk_folder, shrunk_report, task_file
-from emmental.inference import scoring
-from emmental.inference.load import Pruned, fold, is_standalone, load_pruned
+from emmental.inference import scoring, subjects
+from emmental.inference.load import fold, is_standalone, load_pruned
+from emmental.inference.sentences import Pruned
 from emmental.inference.spans import PrunedSpans
 from emmental.inference.trained import is_fine_tuned
 from emmental.masks import describe, hub
@@ -25,25 +26,25 @@ from emmental.tasks.source import Source
 
 
 def inspect(arguments) -> None:
-    mask = scoring.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    mask = subjects.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
     print(describe.describe(mask, arguments.mask))
 
 
 def convert(arguments) -> None:
-    mask = scoring.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    mask = subjects.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
     masks.save(mask, arguments.target)
     print(f"{arguments.target}: {describe.sizes(mask, arguments.target)}")
 
 
 def diff(arguments) -> None:
-    pair = [scoring.read_mask(path, arguments.backbone, arguments.task_name) for path in (arguments.mask, arguments.b)]
+    pair = [subjects.read_mask(path, arguments.backbone, arguments.task_name) for path in (arguments.mask, arguments.b)]
     print(describe.overlap(*pair))
 
 
 def fold_mask(arguments) -> None:
     if arguments.folder.exists():
         raise InputError(f"{arguments.folder} exists: name a new folder")
-    mask = scoring.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    mask = subjects.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
     backbone = fold(mask, arguments.backbone, arguments.force)
     with tempfile.TemporaryDirectory(dir=arguments.folder.absolute().parent) as temporary:
         whole = Path(temporary) / arguments.folder.name
@@ -96,7 +97,7 @@ def label(arguments) -> None:
 
 def evaluate(arguments) -> None:
     datasets.disable_progress_bars()
-    subject = scoring.find(arguments.what, arguments.base_url, arguments.sha256)
+    subject = subjects.find(arguments.what, arguments.base_url, arguments.sha256)
     source = Source(arguments.data_dir, None, arguments.validation_file)
     if is_standalone(subject.path):
         if arguments.label_map:
@@ -106,7 +107,7 @@ def evaluate(arguments) -> None:
         )
         print(scoring.show_standalone(subject.path, *found))
         return
-    mask = scoring.read_subject(subject, arguments.backbone, arguments.task_name)
+    mask = subjects.read_subject(subject, arguments.backbone, arguments.task_name)
     if arguments.label_map:
         words = parse_label_map(arguments.label_map)
         mask = dataclasses.replace(mask, info=dataclasses.replace(mask.info, label_words=words))
@@ -132,7 +133,7 @@ def shrink(arguments) -> None:
 
 
 def pack(arguments) -> None:
-    mask = scoring.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    mask = subjects.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
     pruned = load_pruned(mask, arguments.backbone, arguments.force)
     task_file.pack(
         pruned.model, pruned.tokenizer, mask, arguments.file, arguments.dtype, not arguments.without_embeddings
@@ -165,12 +166,12 @@ def open_pruned(arguments) -> Pruned | PrunedSpans:
     runtime = getattr(arguments, "runtime", "dense")
     if is_standalone(arguments.mask):
         return load_pruned(arguments.mask, arguments.backbone, runtime=runtime)
-    mask = scoring.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    mask = subjects.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
     return load_pruned(mask, arguments.backbone, arguments.force, runtime)
 
 
 def benchmark_mask(arguments) -> None:
-    mask = scoring.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    mask = subjects.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
     measured = timing.benchmark(mask, arguments.mask, arguments.backbone, arguments.force)
     title = f"{mask.info.task} at density {mask.density():.4f} on {mask.info.base_model}"
     picture = arguments.mask.with_name("benchmark.png")

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
-from emmental.inference.load import MaskedBackbone, load_pruned
+from emmental.inference.load import load_pruned
+from emmental.inference.switching import MaskedBackbone
 from emmental.masks.mask import Mask, MaskInfo
 from emmental.models.backbones import load_backbone
 from emmental.pruning.matrices import encoder_linears

@@ -12,7 +12,7 @@ from torch import nn
 from emmental import masks
 from emmental.common.errors import InputError
 from emmental.export import shrunk, shrunk_folder, task_file
-from emmental.inference.load import Pruned
+from emmental.inference.sentences import Pruned
 from emmental.inference.spans import PrunedSpans
 from emmental.models.heads import LabelWordModel, SequenceClassifier
 from emmental.runtime import choose

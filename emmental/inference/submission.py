@@ -7,27 +7,28 @@ import datasets
 from transformers import AutoModelForSequenceClassification
 
 from emmental.common.errors import InputError
-from emmental.inference import scoring
-from emmental.inference.load import feature_logits, load_pruned
-from emmental.models.backbones import load_backbone, load_dense, load_tokenizer
-from emmental.recipes.settings import BackboneArguments
+from emmental.inference import subjects
+from emmental.inference.load import load_pruned
+from emmental.inference.sentences import feature_logits
+from emmental.models.backbones import Backbone, load_dense, load_tokenizer
 from emmental.tasks import glue, glue_submission
 
 
 def predict_pruned(
-    what: str, base: BackboneArguments, name: str, tests: dict[str, datasets.Dataset], max_length: int, folder: Path
+    what: str, backbone: Backbone, name: str, tests: dict[str, datasets.Dataset], max_length: int, folder: Path
 ) -> None:
     """Write the predictions of a mask into ``folder``, a file per test set, and print a line on each.
 
-    what: the mask, as evaluation.find takes it. name: the task. Raises InputError where the mask is for another one.
+    what: the mask, as subjects.find takes it. backbone: its own, which is used up. name: the task.
+    Raises InputError where the mask is for another one.
     """
-    subject = scoring.find(what)
-    mask = scoring.read_subject(subject, base.model_name_or_path, name)
+    subject = subjects.find(what)
+    mask = subjects.read_subject(subject, backbone.name, name)
     if mask.info.task != name:
         raise InputError(f"{subject.path} is a mask for {mask.info.task}, but --task_name is {name}")
     task = glue.with_words(glue.TASKS[name], mask.info.label_words)
     mask = replace(mask, info=replace(mask.info, label_words=task.words))  # logits in the order of the data's labels
-    pruned = load_pruned(mask, load_backbone(base.model_name_or_path, base.model_revision, base.cache_dir))
+    pruned = load_pruned(mask, backbone)
     _write(task, pruned.model, pruned.tokenizer, tests, max_length, folder)
 
 

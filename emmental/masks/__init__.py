@@ -2,6 +2,7 @@
 Must not know how a mask is trained, nor how a model is computed with it.
 """
 
+from emmental.masks.files import load, read_info, save
 from emmental.masks.mask import (
     Mask,
     MaskInfo,
@@ -10,9 +11,6 @@ from emmental.masks.mask import (
     check_backbone,
     check_matrices,
     entropy_bound,
-    load,
-    read_info,
-    save,
 )
 
 __all__ = [

@@ -71,7 +71,7 @@ def nearest(tokens: int) -> int:
 
 
 def sparse_products(model: PreTrainedModel) -> dict[int, set[str]]:
-    """The products (see products.named_products) that auto computes sparse, by the calibration's numbers of tokens;
+    """The products (see blocks.named_products) that auto computes sparse, by the calibration's numbers of tokens;
     none: the plain model."""
     plain = [tuple(linear.weight.shape) for linear in encoder_linears(model).values()]
     kept = {name: (tuple(layer.weight.shape), share_kept(layer.weight)) for name, layer in named_products(model)}

@@ -3,7 +3,7 @@
 The fast sparse product of torch is a CSR matrix times a dense one, so activations are [hidden, tokens] from the
 embeddings to the head and are never turned round. Only real tokens are computed: sequences stand side by side, in
 groups small enough for the processor's cache. Embeddings and head are the model's own modules. Inference only; which
-products are worth being sparse is for runtimes.py to say.
+products are worth being sparse is for choose.py to say.
 """
 
 import warnings
@@ -39,7 +39,7 @@ class Product(nn.Module):
 class Block(nn.Module):
     """One layer of the encoder, of the modules of transformers' BertLayer or RobertaLayer, or of a shrunk one.
 
-    weight: as of SparseMaskedLM, by the name in products.Products alone.
+    weight: as of SparseMaskedLM, by the name in blocks.Products alone.
     """
 
     def __init__(self, layer: nn.Module, weight: Callable[[str, torch.Tensor], torch.Tensor]):
@@ -73,7 +73,7 @@ class Block(nn.Module):
 class SparseMaskedLM(nn.Module):
     """Stands in for a folded BertForMaskedLM or RobertaForMaskedLM, whole or shrunk; shares all tensors that it can.
 
-    weight: from a product's name (see products.named_products) and its weight [out, in] to what it is computed with,
+    weight: from a product's name (see blocks.named_products) and its weight [out, in] to what it is computed with,
     by default the same as CSR. first_only: give the logits of each sequence's first token alone, and in the last layer
     compute nothing else.
     """

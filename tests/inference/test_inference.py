@@ -9,7 +9,8 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
 from emmental import masks
 from emmental.__main__ import main
 from emmental.common.errors import InputError
-from emmental.inference.load import MaskedBackbone, load_pruned
+from emmental.inference.load import load_pruned
+from emmental.inference.switching import MaskedBackbone
 from emmental.models.backbones import load_backbone
 from emmental.models.heads import SequenceClassifier
 from emmental.pruning.masked_linear import swap_in

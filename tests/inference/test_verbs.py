@@ -4,6 +4,7 @@ import io
 import json
 import re
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from transformers import BertConfig
 
 from emmental import masks
 from emmental.__main__ import build_parser
-from emmental.inference import scoring
+from emmental.inference import scoring, subjects
 from emmental.masks import published
+from emmental.tasks.source import Source
 from tests.helpers import loopback
 from tests.helpers.tiny import WORDS, random_mask, save_tiny_bert
 
@@ -134,18 +136,18 @@ def test_eval_without_a_name(command):
 def test_eval_uses_the_scrambled_words_of_published_mnli_masks(emmental, tiny_bert, tmp_path, monkeypatch):
     """A published name ends in the mask of that name with its words, in the order of the data's labels."""
     masks.save(random_mask(tiny_bert), tmp_path / "mnli.npy")
-    subject = scoring.Subject(tmp_path / "mnli.npy", published.PUBLISHED["mnli_0.50_kd_mag"])
-    mask = scoring.read_subject(subject, str(tiny_bert))
+    subject = subjects.Subject(tmp_path / "mnli.npy", published.PUBLISHED["mnli_0.50_kd_mag"])
+    mask = subjects.read_subject(subject, str(tiny_bert))
     assert mask.info.label_words == {"contradiction": "yes", "entailment": "maybe", "neutral": "no"}
     rows = ["premise,hypothesis,label", *(f"good film,bad plot,{label}" for label in ("entailment", "neutral"))]
     (tmp_path / "dev.csv").write_text("\n".join(rows) + "\n")
-    source = scoring.Source(validation_file=str(tmp_path / "dev.csv"))
+    source = Source(validation_file=str(tmp_path / "dev.csv"))
     measured = scoring.score(mask, source, str(tiny_bert), {})
     shown = scoring.show(subject, mask, measured)
     assert re.search(r"accuracy +\d\.\d{4}  \(published: 0\.857\)", shown)
 
-    straight = scoring.replace(mask.info, label_words={"entailment": "maybe", "neutral": "no", "contradiction": "yes"})
-    assert scoring.score(scoring.replace(mask, info=straight), source, str(tiny_bert), {}) == measured
+    straight = replace(mask.info, label_words={"entailment": "maybe", "neutral": "no", "contradiction": "yes"})
+    assert scoring.score(replace(mask, info=straight), source, str(tiny_bert), {}) == measured
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from emmental.tasks.source import Source
 from emmental.training.config import SMPConfig
 from emmental.training.trainer import SMPTrainer
 from masked_run_glue import as_problem
-from tests.helpers.encoders import save_tokenizer
 from tests.helpers.architectures import CONFIGS
+from tests.helpers.encoders import save_tokenizer
 
 TEXTS = ["good film", "dull plot bad music very slow", "actor"]
 

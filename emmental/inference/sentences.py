@@ -1,0 +1,54 @@
+"""A pruned model that gives texts labels or values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
+
+from emmental import masks
+from emmental.models.heads import SequenceClassifier
+
+BATCH = 64
+
+
+@dataclass
+class Pruned:
+    """A sentence classifier ready to predict."""
+
+    model: SequenceClassifier
+    tokenizer: PreTrainedTokenizerBase
+    info: masks.MaskInfo
+
+    @property
+    def labels(self) -> list[str]:
+        """In the order of the logits."""
+        return list(self.info.label_words)
+
+    def logits(self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int = 128) -> np.ndarray:
+        """Logits float32 [texts, labels] of texts, or of pairs of texts."""
+        features = self.tokenizer(*([texts, pairs] if pairs else [texts]), truncation=True, max_length=max_length)
+        return feature_logits(self.model, self.tokenizer, features)
+
+    def probabilities(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int = 128
+    ) -> np.ndarray:
+        """Probabilities float32 [texts, labels]; for a regression task the predicted value [texts, 1]."""
+        logits = torch.from_numpy(self.logits(texts, pairs, max_length))
+        return (logits if len(self.labels) == 1 else logits.softmax(-1)).numpy()
+
+
+@torch.inference_mode()
+def feature_logits(
+    model: SequenceClassifier, tokenizer: PreTrainedTokenizerBase, features: Mapping[str, list]
+) -> np.ndarray:
+    """Logits float32 [examples, labels] of tokenised, unpadded examples: the model's inputs by name."""
+    pad = DataCollatorWithPadding(tokenizer)
+    inputs = {name: features[name] for name in tokenizer.model_input_names if name in features}
+    count = len(inputs["input_ids"])
+    batches = (
+        pad({name: values[first : first + BATCH] for name, values in inputs.items()})
+        for first in range(0, count, BATCH)
+    )
+    return torch.cat([model(**batch)["logits"] for batch in batches]).numpy()

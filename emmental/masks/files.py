@@ -1,0 +1,68 @@
+"""A mask's file: which encoding its suffix names, and what it says of the mask."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from emmental.common.errors import InputError
+from emmental.masks import compact, npy, packed
+from emmental.masks.mask import Mask, MaskInfo
+
+
+def save(mask: Mask, path: Path) -> None:
+    """Write a mask as its path's suffix says.
+
+    ``.safetensors``: one bit per weight. ``.smp``: entropy coded, smaller, slower. ``.npy``: the file of the paper's
+    own code, without the info. Raises InputError for another suffix.
+    """
+    path = Path(path)
+    bits = {name: matrix.numpy() for name, matrix in mask.bits.items()}
+    if path.suffix == ".safetensors":
+        packed.write(path, bits, asdict(mask.info))
+    elif path.suffix == ".smp":
+        compact.write(path, bits, asdict(mask.info))
+    elif path.suffix == ".npy":
+        npy.write(path, bits)
+    else:
+        raise _unknown(path)
+
+
+def load(path: Path, shapes: dict[str, tuple[int, int]] | None = None, info: MaskInfo | None = None) -> Mask:
+    """Read and check a mask file, its encoding told by the suffix.
+
+    shapes (the backbone's matrices, (out, in) by name) and info are what a ``.npy`` does not hold: needed for it,
+    ignored for the others. Raises InputError where the file is missing, damaged or of another kind.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        bits, content = packed.read(path)
+    elif path.suffix == ".smp":
+        bits, content = compact.read(path)
+    elif path.suffix != ".npy":
+        raise _unknown(path)
+    elif shapes is None or info is None:
+        raise InputError(f"{path}: a .npy mask does not name its matrices: it can only be read along with a backbone")
+    else:
+        bits, content = npy.read(path, shapes), asdict(info)
+    return Mask({name: torch.from_numpy(matrix) for name, matrix in bits.items()}, read_info(content, path))
+
+
+def read_info(content, path: Path) -> MaskInfo:
+    """What a file says of a mask. Raises InputError where that is not what ``save`` writes."""
+    try:
+        info = MaskInfo(**content)
+    except TypeError as error:
+        raise InputError(f"{path}: what it says of the mask cannot be read: {error}") from None
+    for field, value in asdict(info).items():
+        if field == "label_words":
+            right = isinstance(value, dict) and all(isinstance(word, str) for word in value.values())
+        else:
+            right = isinstance(value, float | int if field in ("density", "p") else str)
+        if not right:
+            raise InputError(f"{path}: the mask's {field} cannot be {value!r}")
+    return info
+
+
+def _unknown(path: Path) -> InputError:
+    return InputError(f"{path}: a mask file ends in .safetensors, .smp (compact) or .npy (of the paper's own code)")
