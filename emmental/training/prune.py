@@ -42,10 +42,7 @@ def prune(config: SMPConfig, student: Student, problem: Problem) -> dict:
     teacher = checked_teacher(config, student.backbone, problem) if config.teacher_model_name_or_path else None
     info = mask_info(config, student.backbone, problem)
     transformers.set_seed(config.seed)
-    layers = student.begin(info)
-    if not plan.method.learns_scores:
-        for layer in layers.values():
-            layer.drop_scores()
+    layers = student.begin(info, plan.method.learns_scores)
     init_scores(layers, config.mask_init, config.mask_scale)
     settings = run_settings(config, info, schedule, problem.reading, teacher)
     checkpoint = prepare_output(config, settings)
