@@ -1,6 +1,6 @@
 # make demo   set up .venv and prune a small BERT on movie reviews, without the Hub
 # make test   set up .venv and run the tests
-# make lint   check style and formatting
+# make lint   check style, formatting and the order of imports
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -13,10 +13,12 @@ test: .venv/dev
 lint: .venv/dev
 	ruff check
 	ruff format --check
+	lint-imports
 
-.venv/run: requirements.txt
+.venv/run: requirements.txt pyproject.toml
 	python3 -m venv .venv
 	pip install --quiet --requirement requirements.txt
+	pip install --quiet --no-deps --editable .
 	touch $@
 
 .venv/dev: requirements-dev.txt .venv/run

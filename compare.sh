@@ -33,5 +33,5 @@ FINETUNE_FLAGS=${FINETUNE_FLAGS:-}
 NPROC=${NPROC:-1}                       # processes on this machine; above 1 they start with torchrun
 REPORT_TO=${REPORT_TO:-tensorboard}     # where curves are logged: tensorboard, none, …
 
-PYTHONPATH=$(dirname "$0")${PYTHONPATH:+:$PYTHONPATH}
+source "$(dirname "$0")/emmental/launch/environment.sh" "$(dirname "$0")"
 exec python -m emmental.launch.compare "$@"

@@ -23,4 +23,5 @@ FLAGS=(--base_url "$BASE_URL")
 [[ -z $MAX_LENGTH ]] || FLAGS+=(--max_seq_length "$MAX_LENGTH")
 [[ -z $MODEL ]] || FLAGS+=(--backbone "$MODEL")
 [[ -z $DATA_DIR ]] || FLAGS+=(--data_dir "$DATA_DIR")
-PYTHONPATH=$(dirname "$0")${PYTHONPATH:+:$PYTHONPATH} exec python -m emmental eval "$1" "${FLAGS[@]}" "${@:2}"
+source "$(dirname "$0")/emmental/launch/environment.sh" "$(dirname "$0")"
+exec python -m emmental eval "$1" "${FLAGS[@]}" "${@:2}"

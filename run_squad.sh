@@ -31,5 +31,5 @@ NPROC=${NPROC:-1}                       # processes on this machine; above 1 the
 REPORT_TO=${REPORT_TO:-tensorboard}     # where curves are logged: tensorboard, none, …
 DRY_RUN=${DRY_RUN:-0}                   # 1: show the plan and the command, run nothing
 
-PYTHONPATH=$(dirname "$0")${PYTHONPATH:+:$PYTHONPATH}
+source "$(dirname "$0")/emmental/launch/environment.sh" "$(dirname "$0")"
 exec python -m emmental.launch run_squad.sh "$@"

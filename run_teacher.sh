@@ -24,5 +24,5 @@ REPORT_TO=${REPORT_TO:-tensorboard}     # where curves are logged: tensorboard, 
 DRY_RUN=${DRY_RUN:-0}                   # 1: show the plan and the command, run nothing
 SEEDS=                                  # a teacher is one run
 
-PYTHONPATH=$(dirname "$0")${PYTHONPATH:+:$PYTHONPATH}
+source "$(dirname "$0")/emmental/launch/environment.sh" "$(dirname "$0")"
 exec python -m emmental.launch run_teacher.sh "$@"

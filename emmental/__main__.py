@@ -1,25 +1,38 @@
-"""What one does with masks.
+"""The command ``smp``: prune for a task, compare methods, and what one does with masks.
 
-python -m emmental inspect models/sst2_0.10_mag/mask.safetensors
-python -m emmental predict models/sst2_0.10_mag/mask.safetensors "a charming film"
-python -m emmental VERB --help
+smp prune sst2_0.10_mag --dry_run
+smp predict models/sst2_0.10_mag/mask.safetensors "a charming film"
+smp VERB --help
+
+``python -m emmental`` is the same. The verbs that start runs load neither torch nor transformers themselves.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
-from emmental import verbs
 from emmental.common.errors import exit_on_input_error
-from emmental.export import floats
-from emmental.masks import published
-from emmental.runtime import choose
+from emmental.launch import compare, jobs
+
+STARTS = {  # verbs that start runs; what stands after them goes through as it is
+    "prune": "prune an encoder: smp prune <task>_<density>[_roberta][_kd][_mag] [--dry_run] [flags]; as run.sh",
+    "teacher": "fine-tune a dense teacher for _kd runs: smp teacher <task>[_roberta] [--dry_run] [flags]",
+    "compare": 'compare methods on a task: smp compare <task> "<densities>" [methods ...] [--dry_run] [flags]',
+}
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """One subparser per verb."""
-    parser = argparse.ArgumentParser(prog="python -m emmental", description="Inspect, change, use and share masks.")
+    """One subparser per verb. Loads torch and transformers."""
+    from emmental import verbs
+    from emmental.export import floats
+    from emmental.masks import published
+    from emmental.runtime import choose
+
+    parser = argparse.ArgumentParser(prog="smp", description="Prune encoders; inspect, use and share masks.")
     subparsers = parser.add_subparsers(required=True, metavar="VERB")
 
+    for verb, words in STARTS.items():
+        subparsers.add_parser(verb, help=words)
     npy = argparse.ArgumentParser(add_help=False)
     npy.add_argument("--backbone", help="folder, Hub name or minilm (default: the one that the mask names)")
     npy.add_argument("--task_name", help="the task of a .npy mask, which does not say it")
@@ -95,9 +108,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    arguments = build_parser().parse_args()
-    with exit_on_input_error():
-        arguments.function(arguments)
+    """Do what the verb says."""
+    verb, words = sys.argv[1] if len(sys.argv) > 1 else "--help", sys.argv[2:]
+    if verb not in STARTS or {"-h", "--help"} & set(words):
+        arguments = build_parser().parse_args([verb, *words])
+        with exit_on_input_error():
+            arguments.function(arguments)
+    elif verb == "compare":
+        compare.main(words)
+    else:
+        of_squad = verb == "prune" and words[:1] and words[0].startswith("squad_")
+        jobs.main("run_teacher.sh" if verb == "teacher" else "run_squad.sh" if of_squad else "run.sh", words)
 
 
 if __name__ == "__main__":

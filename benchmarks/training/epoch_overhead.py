@@ -17,12 +17,12 @@ from transformers import TrainerCallback
 from emmental.models.backbones import load_backbone
 from emmental.pruning.score_init import init_scores
 from emmental.recipes.plan import make_plan
+from emmental.scripts.glue import as_problem
 from emmental.tasks import glue
 from emmental.tasks.source import Source
 from emmental.training import prune
 from emmental.training.config import SMPConfig
 from emmental.training.students import FrozenBackbone
-from masked_run_glue import as_problem
 
 
 class Clock(TrainerCallback):

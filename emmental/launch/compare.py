@@ -144,14 +144,14 @@ def compare(words: list[str], environment: Mapping[str, str]) -> None:
     print(compare_report.write(output, task, command, "--log_axis" in words))
 
 
-def main() -> None:
-    """The words after compare.sh."""
+def main(words: list[str]) -> None:
+    """Compare, and end with the exit status of what happened. words: those after compare.sh."""
     try:
         with exit_on_input_error():
-            compare(sys.argv[1:], os.environ)
+            compare(words, os.environ)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -40,6 +40,7 @@ PRUNING = COMMON | {
 }
 WEIGHTS = {"WEIGHT_LR": ("--learning_rate", float)}  # of the methods that train weights as well
 FINETUNING = COMMON | {"LR": ("--learning_rate", float)}
+DEFAULTS = {"REPORT_TO": "tensorboard", "SEED": "42"}  # of every launcher; the others are the recipes'
 SQUAD = {"DOC_STRIDE": ("--doc_stride", int)}
 
 
@@ -59,11 +60,16 @@ class Job:
 
     def command(self) -> list[str]:
         """The whole command."""
-        script = ROOT / ("masked_run_squad.py" if self.task == "squad" else "masked_run_glue.py")
-        if script.is_relative_to(Path.cwd()):
-            script = script.relative_to(Path.cwd())
         together = ["-m", "emmental.torchrun", "--nproc_per_node", str(self.processes)] if self.processes > 1 else []
-        return ["python", *together, str(script), *self.words()]
+        return ["python", *together, *_script("squad" if self.task == "squad" else "glue"), *self.words()]
+
+
+def _script(name: str) -> list[str]:
+    """The script as Python starts it: that of the clone, or where there is none the installed module."""
+    path = ROOT / f"masked_run_{name}.py"
+    if not path.exists():
+        return ["-m", f"emmental.scripts.{name}"]
+    return [str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)]
 
 
 def find_method(name: str) -> Method:
@@ -170,6 +176,7 @@ def with_flags(job: Job, flags: dict[str, str]) -> Job:
 
 def launch(launcher: str, words: list[str], environment: Mapping[str, str]) -> None:
     """Show the plan of a dry run, else start the run in this process's place, or one run per seed."""
+    environment = DEFAULTS | {name: value for name, value in environment.items() if value}
     dry = "--dry_run" in words or environment.get("DRY_RUN", "0") not in ("", "0")
     name, *rest = [word for word in words if word != "--dry_run"] or [""]
     recipe = replace(find_job(launcher, name, environment.get("METHOD") or "smp"), rest=tuple(rest))
@@ -186,21 +193,16 @@ def launch(launcher: str, words: list[str], environment: Mapping[str, str]) -> N
     plan.plan_of(job.task, asked, job.processes)
     plan.check_teacher(asked.settings.teacher_model_name_or_path, recipe.flags.get("--teacher_model_name_or_path"))
     if not chosen:
-        os.execvp(job.command()[0], job.command())
+        os.execv(sys.executable, [sys.executable, *job.command()[1:]])
     again = not {"--overwrite_output_dir", "--do_predict"}.isdisjoint(rest)
     runs = {Path(each.flags["--output_dir"]): each.command() for each in jobs}
     seeds.run(runs, plan.published(job.task, asked), again)
 
 
-def main() -> None:
-    """The launcher's name, then its words."""
-    launcher, *words = sys.argv[1:]
+def main(launcher: str, words: list[str]) -> None:
+    """Launch, and end with the exit status of what happened."""
     try:
         with exit_on_input_error():
             launch(launcher, words, os.environ)
     except KeyboardInterrupt:  # between seeds, or while one runs: its own message is enough
         sys.exit(130)
-
-
-if __name__ == "__main__":
-    main()

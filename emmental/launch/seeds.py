@@ -54,7 +54,7 @@ def check_command(folder: Path, words: list[str]) -> None:
 
 
 def _run(command: list[str]) -> int:
-    child = subprocess.Popen(command)
+    child = subprocess.Popen([sys.executable, *command[1:]])
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())  # which saves itself; the series ends with it
     return child.wait()
 

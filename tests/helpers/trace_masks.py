@@ -9,7 +9,7 @@ import hashlib
 import os
 from pathlib import Path
 
-import masked_run_glue
+from emmental.scripts import glue as masked_run_glue
 from emmental.training import prune
 from emmental.training.trainer import SMPTrainer
 

@@ -12,11 +12,11 @@ from emmental.models.heads import label_word_ids
 from emmental.pruning.masked_linear import swap_in
 from emmental.pruning.schedule import Schedule
 from emmental.pruning.score_init import init_scores
+from emmental.scripts.glue import as_problem
 from emmental.tasks import glue
 from emmental.tasks.source import Source
 from emmental.training.config import SMPConfig
 from emmental.training.trainer import SMPTrainer
-from masked_run_glue import as_problem
 from tests.helpers.architectures import CONFIGS
 from tests.helpers.encoders import save_tokenizer
 

@@ -7,9 +7,9 @@ import sys
 import pytest
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-import masked_run_glue
 from emmental import masks
 from emmental.inference.load import load_pruned
+from emmental.scripts import glue as masked_run_glue
 from emmental.tasks.glue import TASKS
 from tests.helpers.tiny import data_flags, random_mask
 

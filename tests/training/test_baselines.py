@@ -13,12 +13,12 @@ from transformers import (
     set_seed,
 )
 
-import masked_run_glue
 from emmental import masks
 from emmental.common.errors import InputError
 from emmental.inference.load import load_pruned
 from emmental.models.backbones import load_tokenizer
 from emmental.pruning.matrices import encoder_linears
+from emmental.scripts import glue as masked_run_glue
 from emmental.training.config import SMPConfig
 from emmental.training.task_trainer import TaskTrainer
 from tests.helpers.tiny import data_flags

@@ -8,12 +8,12 @@ import pytest
 import torch
 from transformers import AutoModelForQuestionAnswering, AutoModelForSequenceClassification, DataCollatorWithPadding
 
-import masked_run_glue
 from emmental.models.backbones import load_backbone
 from emmental.models.heads import SequenceClassifier, SpanClassifier
 from emmental.pruning.masked_linear import swap_in
 from emmental.pruning.schedule import Schedule
 from emmental.pruning.score_init import init_scores
+from emmental.scripts import glue as masked_run_glue
 from emmental.tasks import problem
 from emmental.training import checkpoints
 from emmental.training.config import SMPConfig

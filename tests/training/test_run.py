@@ -10,11 +10,11 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import masked_run_glue
 from emmental import masks
 from emmental.models.backbones import load_backbone
 from emmental.models.heads import SequenceClassifier, label_word_ids
 from emmental.pruning.masked_linear import swap_in
+from emmental.scripts import glue as masked_run_glue
 from tests.helpers.encoders import save_encoder
 from tests.helpers.tiny import data_flags, save_tiny_bert, short_run, tiny_config
 

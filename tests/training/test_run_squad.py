@@ -9,12 +9,12 @@ import pytest
 import torch
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
-import masked_run_squad
 from emmental import masks
 from emmental.inference.load import load_pruned
 from emmental.models.backbones import load_backbone
 from emmental.models.heads import SpanClassifier
 from emmental.models.losses import span_loss
+from emmental.scripts import squad as masked_run_squad
 from emmental.tasks import squad
 from emmental.tasks.squad_answers import score_answers
 from emmental.tasks.squad_examples import read_examples
