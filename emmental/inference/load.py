@@ -78,6 +78,5 @@ def set_runtime(pruned: Pruned | PrunedSpans, runtime: str) -> Pruned | PrunedSp
                 f"{pruned.info.base_model} was fine-tuned: --runtime {runtime} is for masks over a frozen backbone"
             )
         return pruned
-    first_only = isinstance(pruned, Pruned)
-    pruned.model.backbone = choose.prepared(pruned.model.backbone, runtime, first_only)
+    pruned.model.form = choose.prepared(pruned.model.form, runtime)
     return pruned
