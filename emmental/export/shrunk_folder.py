@@ -2,7 +2,6 @@
 the mask was), ``model.safetensors`` and the tokenizer's files. No pickles.
 """
 
-import hashlib
 import json
 import tempfile
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerBase
 
 from emmental import masks
+from emmental.common import hashing
 from emmental.common.errors import InputError
 from emmental.common.files import write_json
 from emmental.export import shrunk
@@ -43,7 +43,7 @@ def save(classifier: LabelWordModel, tokenizer: PreTrainedTokenizerBase, info: m
             "mask": asdict(info),
             "blocks": [asdict(shape) for shape in shrunk.shapes(model)],
             "config": model.config.to_dict(),
-            "weights_sha256": _sha256(whole / WEIGHTS),
+            "weights_sha256": hashing.of_file(whole / WEIGHTS),
         }
         write_json(whole / DESCRIPTION, description)
         whole.rename(folder)
@@ -60,7 +60,7 @@ def load(folder: Path) -> tuple[LabelWordModel, PreTrainedTokenizerBase, masks.M
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         if (description["format"], description["format_version"]) != (FORM, VERSION):
             raise InputError(f"{folder / DESCRIPTION}: not a shrunk model of version {VERSION}, which is read here")
-        if _sha256(folder / WEIGHTS) != description["weights_sha256"]:
+        if hashing.of_file(folder / WEIGHTS) != description["weights_sha256"]:
             raise InputError(f"{folder / WEIGHTS}: not the weights that {DESCRIPTION} belongs to")
         info = masks.read_info(description["mask"], folder / DESCRIPTION)
         classifier = standalone.empty_model(description["config"], info.label_words, folder)
@@ -69,8 +69,3 @@ def load(folder: Path) -> tuple[LabelWordModel, PreTrainedTokenizerBase, masks.M
         return classifier, standalone.load_tokenizer(folder), info
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise InputError(f"{folder}: not the whole folder of a shrunk model: {error!r}") from None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,7 +4,6 @@ The mask is entropy coded as in ``.smp``, kept weights and embeddings are in fp3
 Huffman coded; biases and normalisation stay in fp32. The file is a checked safetensors container without pickles.
 """
 
-import hashlib
 import json
 import zlib
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from emmental import masks
+from emmental.common import hashing
 from emmental.common.errors import InputError
 from emmental.export import floats
 from emmental.masks import compact, container
@@ -97,10 +97,7 @@ def embedding_names(model: nn.Module) -> list[str]:
 
 def _embeddings_sha256(model: nn.Module) -> str:
     weights = model.state_dict()
-    digest = hashlib.sha256()
-    for name in embedding_names(model):
-        digest.update(weights[name].contiguous().numpy())
-    return digest.hexdigest()
+    return hashing.of_tensors(("", weights[name]) for name in embedding_names(model))
 
 
 def _embeddings_of(backbone, info: masks.MaskInfo, sha256: str, path: Path) -> dict[str, torch.Tensor]:
@@ -138,8 +135,4 @@ def _split(flat: torch.Tensor, shapes: dict[str, list[int]]) -> dict[str, torch.
 
 
 def _sha256(tensors: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(tensors[name]))
-    return digest.hexdigest()
+    return hashing.of_arrays((name, tensors[name]) for name in sorted(tensors))

@@ -1,6 +1,5 @@
 """What our own encodings share: a safetensors file whose metadata name and check the bits that its tensors hold."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 import safetensors
 from safetensors.numpy import save_file
 
+from emmental.common import hashing
 from emmental.common.errors import InputError
 from emmental.common.files import replacing
 
@@ -71,11 +71,7 @@ def read(path: Path, form: str) -> Container:
 
 def bits_sha256(bits: Bits) -> str:
     """Checksum of bits, names included, whatever their order and encoding."""
-    digest = hashlib.sha256()
-    for name in sorted(bits):
-        digest.update(name.encode())
-        digest.update(np.packbits(bits[name]))
-    return digest.hexdigest()
+    return hashing.of_arrays((name, np.packbits(bits[name])) for name in sorted(bits))
 
 
 def _description(metadata: dict[str, str] | None) -> dict:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import huggingface_hub
 from httpx2 import HTTPError
+from huggingface_hub import CommitOperationAdd, ModelCard, ModelCardData
 from huggingface_hub.errors import HFValidationError
 
 from emmental import masks
@@ -15,7 +16,8 @@ CARD = "README.md"
 
 
 def push(mask_file: Path, repository: str, private: bool = False, dry_run: bool = False) -> str:
-    """Upload a mask file and its card; returns what was done. A dry run checks the file and says what it would do.
+    """Upload a mask file and its card in one commit; returns what was done. A dry run checks the file and says what it
+    would do.
 
     Raises InputError for a damaged file, a bad name, or where the Hub refuses.
     """
@@ -23,12 +25,12 @@ def push(mask_file: Path, repository: str, private: bool = False, dry_run: bool 
     name = f"mask{mask_file.suffix}"
     if dry_run:
         return f"would push {mask_file} as {name} with a card to {repository}:\n\n{card(mask)}"
+    files = [CommitOperationAdd(name, mask_file), CommitOperationAdd(CARD, str(card(mask)).encode())]
     api = huggingface_hub.HfApi()
     try:
         api.create_repo(repository, private=private, exist_ok=True)
-        api.upload_file(path_or_fileobj=mask_file, path_in_repo=name, repo_id=repository)
-        done = api.upload_file(path_or_fileobj=card(mask).encode(), path_in_repo=CARD, repo_id=repository)
-    except (HTTPError, HFValidationError, OSError) as error:
+        done = api.create_commit(repository, files, commit_message=f"{name}: {mask.info.task}")
+    except (HTTPError, ValueError, OSError) as error:  # ValueError: a bad name, or a card that the Hub finds invalid
         raise InputError(f"cannot push to {repository}: {error}") from None
     return f"{repository}: {name} and {CARD} pushed ({done.commit_url})"
 
@@ -48,13 +50,19 @@ def pull(repository: str, revision: str | None = None) -> Path:
     return path
 
 
-def card(mask: masks.Mask) -> str:
+def card(mask: masks.Mask) -> ModelCard:
     """The repository's README: what the mask is for, and how to use it."""
     info = mask.info
-    return f"""---
-base_model: {info.base_model}
-library_name: smp-pruning
-tags: [pruning, mask, {info.task}]
+    data = ModelCardData(
+        # A card's base model is one on the Hub, and what came from there has a revision.
+        base_model=info.base_model if info.base_revision else None,
+        base_model_relation="adapter" if info.base_revision else None,
+        library_name="smp-pruning",
+        pipeline_tag="question-answering" if info.task.startswith("squad") else "text-classification",
+        tags=["pruning", "mask", info.task],
+    )
+    return ModelCard(f"""---
+{data.to_yaml()}
 ---
 
 # {info.task} on {info.base_model}, {100 * mask.density():.2f} % of the encoder's weights
@@ -67,4 +75,4 @@ A binary mask over a frozen backbone, not a model: one bit per encoder weight.
 ```json
 {json.dumps(dataclasses.asdict(info), indent=2)}
 ```
-"""
+""")

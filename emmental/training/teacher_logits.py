@@ -1,9 +1,9 @@
 """What a teacher says of a training set: its logits on every row, computed once and kept for all runs."""
 
-import hashlib
 import inspect
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import datasets
@@ -13,6 +13,7 @@ from datasets import Dataset
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from emmental.common import hashing
 from emmental.models.losses import PADDING_LOGIT
 from emmental.tasks.batches import by_length
 
@@ -44,7 +45,8 @@ def stored_logits(model: PreTrainedModel, features: Dataset, tokenizer: PreTrain
     """The model's logits on all features, in the features' order; see compute_logits. Computed once, and kept in the
     cache of ``datasets`` by the model's weights and the features' tokens."""
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "teacher_logits"
-    place = folder / f"{_weights_sha256(model)[:32]}-{_tokens_sha256(features, tokenizer)[:32]}"
+    weights, tokens = hashing.of_tensors(model.state_dict().items()), hashing.of_arrays(_tokens(features, tokenizer))
+    place = folder / f"{weights[:32]}-{tokens[:32]}"
     if not place.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
@@ -70,19 +72,10 @@ def compute_logits(
     return found
 
 
-def _weights_sha256(model: PreTrainedModel) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.cpu().contiguous().numpy())
-    return digest.hexdigest()
-
-
-def _tokens_sha256(features: Dataset, tokenizer: PreTrainedTokenizerBase) -> str:
-    digest = hashlib.sha256()
+def _tokens(features: Dataset, tokenizer: PreTrainedTokenizerBase) -> Iterator[tuple[str, np.ndarray]]:
+    """What a model reads, a thousand rows at a time, for hashing."""
     for name in tokenizer.model_input_names:
         if name in features.column_names:
             for batch in features.select_columns([name]).iter(1000):
                 lengths = [len(row) for row in batch[name]]
-                digest.update(np.array([*lengths, *np.concatenate(batch[name])]))
-    return digest.hexdigest()
+                yield "", np.array([*lengths, *np.concatenate(batch[name])])

@@ -33,6 +33,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append(self.path)
         self.server.answer(self)
 
+    do_POST = do_GET
+
     def log_message(self, *args):
         pass
 

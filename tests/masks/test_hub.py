@@ -1,0 +1,107 @@
+"""Masks on the Hub: the card as the Hub reads it, and a push against a server here that answers as the Hub does."""
+
+import base64
+import dataclasses
+import json
+
+import huggingface_hub
+import pytest
+from huggingface_hub import ModelCard
+
+from emmental import masks
+from emmental.common.errors import InputError
+from emmental.masks import hub
+from tests.helpers import loopback
+from tests.helpers.tiny import random_mask
+
+
+@pytest.fixture
+def mask(tiny_bert):
+    return random_mask(tiny_bert)
+
+
+@pytest.fixture
+def mask_file(mask, tmp_path):
+    masks.save(mask, tmp_path / "mine.smp")
+    return tmp_path / "mine.smp"
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """In place of huggingface.co, with somebody logged in."""
+    with loopback.Server() as running:
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", running.url)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setenv("HF_TOKEN", "hf_nobody")
+        yield running
+
+
+class Hub:
+    """Answers requests as the Hub does. invalid: what it says of the card, if anything; commits: the lines of each."""
+
+    def __init__(self, invalid: str | None = None):
+        self.invalid, self.commits = invalid, []
+
+    def __call__(self, request):
+        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
+        if request.path == "/api/repos/create":
+            self.say(request, {"url": f"{request.server.url}/someone/films"})
+        elif request.path == "/api/validate-yaml":
+            errors = [{"message": self.invalid}] if self.invalid else []
+            self.say(request, {"errors": errors, "warnings": []}, 400 if errors else 200)
+        elif request.path == "/api/models/someone/films/preupload/main":
+            names = [file["path"] for file in json.loads(body)["files"]]
+            files = [{"path": name, "uploadMode": "regular", "shouldIgnore": False} for name in names]
+            self.say(request, {"files": files})
+        elif request.path == "/api/models/someone/films/commit/main":
+            self.commits.append([json.loads(line) for line in body.splitlines()])
+            self.say(request, {"commitOid": "c0", "commitUrl": f"{request.server.url}/someone/films/commit/c0"})
+        else:
+            loopback.missing(request)
+
+    @staticmethod
+    def say(request, content, status=200):
+        content = json.dumps(content).encode()
+        request.send_response(status)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        request.wfile.write(content)
+
+
+def test_mask_and_card_are_one_commit(mask, mask_file, server):
+    server.answer = Hub()
+    said = hub.push(mask_file, "someone/films")
+    assert said == f"someone/films: mask.smp and README.md pushed ({server.url}/someone/films/commit/c0)"
+    (commit,) = server.answer.commits
+    files = {line["value"]["path"]: line["value"]["content"] for line in commit if line["key"] == "file"}
+    files = {name: base64.b64decode(content) for name, content in files.items()}
+    assert files == {"mask.smp": mask_file.read_bytes(), "README.md": str(hub.card(mask)).encode()}
+
+
+def test_what_the_hub_says_of_a_card_reaches_the_user(mask_file, server):
+    server.answer = Hub(invalid="no such base_model")
+    with pytest.raises(InputError, match=r"(?s)cannot push to someone/films: .*no such base_model"):
+        hub.push(mask_file, "someone/films")
+    assert not server.answer.commits
+
+
+def described(mask, **info):
+    """The card's metadata, as written, of a mask with this info."""
+    changed = masks.Mask(mask.bits, dataclasses.replace(mask.info, **info))
+    return ModelCard(str(hub.card(changed))).data.to_dict()
+
+
+def test_the_card_of_a_mask_on_a_model_of_the_hub(mask):
+    assert described(mask, base_model="bert-base-uncased", base_revision="86b5") == {
+        "base_model": "bert-base-uncased",
+        "base_model_relation": "adapter",
+        "library_name": "smp-pruning",
+        "pipeline_tag": "text-classification",
+        "tags": ["pruning", "mask", "sst2"],
+    }
+    assert described(mask, task="squad_v2")["pipeline_tag"] == "question-answering"
+
+
+def test_a_folder_is_no_base_model_of_the_hub(mask):
+    found = described(mask, base_model="/models/bert: mine", base_revision="")
+    assert found.keys() == {"library_name", "pipeline_tag", "tags"}
