@@ -20,6 +20,7 @@ from emmental.inference.sentences import Pruned
 from emmental.inference.spans import PrunedSpans
 from emmental.inference.trained import is_fine_tuned
 from emmental.masks import describe, hub
+from emmental.recipes.kinds import Kind
 from emmental.tasks import squad
 from emmental.tasks.label_map import parse_label_map
 from emmental.tasks.source import Source
@@ -66,7 +67,7 @@ def answer(arguments) -> None:
         raise InputError("--question and --context go together, and without texts")
     datasets.disable_progress_bars()
     pruned = open_pruned(arguments)
-    if not isinstance(pruned, PrunedSpans):
+    if pruned.info.kind is not Kind.SPAN:
         raise InputError(f"{arguments.mask} is a mask for {pruned.info.task}: give texts, not --question and --context")
     best = pruned.answers(arguments.question, arguments.context, squad.Reading(**reading(arguments)))[0]
     print(f"answer\tprobability\n{best['text']}\t{best['probability']:.6f}")
@@ -85,13 +86,14 @@ def label(arguments) -> None:
     if {len(row) for row in rows} not in ({1}, {2}):
         raise InputError("give texts, or with --tsv a file whose lines all hold one text, or two parted by a tab")
     pruned = open_pruned(arguments)
-    if isinstance(pruned, PrunedSpans):
+    if pruned.info.kind is Kind.SPAN:
         raise InputError(f"{arguments.mask} is a mask for {pruned.info.task}: give --question and --context")
     columns = [list(column) for column in zip(*rows, strict=True)]
     table = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
-    table.writerow(["label", *pruned.labels] if len(pruned.labels) > 1 else pruned.labels)
+    labelled = pruned.info.kind is Kind.LABEL
+    table.writerow(["label", *pruned.labels] if labelled else pruned.labels)
     for values in pruned.probabilities(*columns, max_length=arguments.max_seq_length or 128):
-        label = [pruned.labels[values.argmax()]] if len(values) > 1 else []
+        label = [pruned.labels[values.argmax()]] if labelled else []
         table.writerow([*label, *(f"{value:.6f}" for value in values)])
 
 

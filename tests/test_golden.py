@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from emmental.models.backbones import load_backbone
-from emmental.models.heads import SequenceClassifier, SpanClassifier, label_word_ids
-from emmental.models.losses import distillation, span_loss, task_loss
+from emmental.models.heads import HEADS, SpanClassifier, label_word_ids
+from emmental.models.losses import distillation, span_loss
 from emmental.pruning import allocation, schedule
 from emmental.pruning.masked_linear import masked_layers, swap_in
 from emmental.pruning.matrices import matrix_type
 from emmental.pruning.regulariser import add_regulariser
+from emmental.recipes.kinds import Kind
 from tests.helpers.shared import GOLDEN
 
 if not GOLDEN.is_dir():
@@ -60,12 +61,13 @@ def relative(value, expected):
 def test_glue_case(name):
     case, arrays = CASES[name], np.load(GOLDEN / f"{name}.npz")
     backbone, densities = pruned_backbone(case, arrays)
-    model = SequenceClassifier(backbone.model, label_word_ids(backbone.tokenizer, case["label_words"])).eval()
+    kind = Kind.VALUE if case["num_labels"] == 1 else Kind.LABEL
+    model = HEADS[kind](backbone.model, label_word_ids(backbone.tokenizer, case["label_words"])).eval()
     inputs, labels = glue_batch(case, backbone.tokenizer)
-    logits = model(**inputs)["logits"]
+    loss, logits = model(**inputs, labels=labels).values()
     assert (logits.detach() - torch.tensor(case["logits"])).abs().max() < 1e-4
     kd = distillation(logits, torch.tensor(case["teacher_logits"])) if case["teacher"] else None
-    check_masks_and_losses(case, arrays, backbone, densities, task_loss(logits, labels), kd)
+    check_masks_and_losses(case, arrays, backbone, densities, loss, kd)
 
 
 @pytest.mark.parametrize("name", SPAN_CASES)

@@ -19,6 +19,7 @@ from emmental.inference.switching import MaskedBackbone
 from emmental.masks.mask import Mask, MaskInfo
 from emmental.models.backbones import load_backbone
 from emmental.pruning.matrices import encoder_linears
+from emmental.recipes.kinds import Kind
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] terrible great a film".split()
 MASKS = {"at 3 %": 0.03, "at 50 %": 0.5}
@@ -62,7 +63,7 @@ def random_mask(folder: str, density: float) -> Mask:
     bits = {name: torch.rand(layer.weight.shape) < density for name, layer in encoder_linears(backbone.model).items()}
     words = {"0": "terrible", "1": "great"}
     hashes = backbone.weights_sha256(), backbone.head_sha256()
-    return Mask(bits, MaskInfo(folder, "", *hashes, "sst2", words, density, "topK", "local", 1.0))
+    return Mask(bits, MaskInfo(folder, "", *hashes, "sst2", Kind.LABEL, words, density, "topK", "local", 1.0))
 
 
 if __name__ == "__main__":

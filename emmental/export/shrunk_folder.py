@@ -63,7 +63,7 @@ def load(folder: Path) -> tuple[LabelWordModel, PreTrainedTokenizerBase, masks.M
         if hashing.of_file(folder / WEIGHTS) != description["weights_sha256"]:
             raise InputError(f"{folder / WEIGHTS}: not the weights that {DESCRIPTION} belongs to")
         info = masks.read_info(description["mask"], folder / DESCRIPTION)
-        classifier = standalone.empty_model(description["config"], info.label_words, folder)
+        classifier = standalone.empty_model(description["config"], info.kind, len(info.label_words), folder)
         shrunk.resize(classifier.backbone, [shrunk.BlockShape(**shape) for shape in description["blocks"]])
         standalone.fill(classifier, load_file(folder / WEIGHTS), folder)
         return classifier, standalone.load_tokenizer(folder), info

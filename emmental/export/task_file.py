@@ -82,7 +82,7 @@ def unpack(
     if content_sha256 != _sha256(file.tensors):
         raise InputError(f"{path}: its content does not match its checksum, the file is damaged")
     about = json.loads(zlib.decompress(file.tensors["about"]))
-    classifier = standalone.empty_model(about["config"], info.label_words, path)
+    classifier = standalone.empty_model(about["config"], info.kind, len(info.label_words), path)
     weights = _weights(file, about)
     if about["embeddings_sha256"]:
         weights |= _embeddings_of(backbone, info, about["embeddings_sha256"], path)

@@ -12,8 +12,9 @@ from emmental.inference import trained
 from emmental.inference.sentences import Pruned
 from emmental.inference.spans import PrunedSpans
 from emmental.models.backbones import Backbone, load_backbone
-from emmental.models.heads import LabelWordModel, SpanClassifier, head_class, label_word_ids
+from emmental.models.heads import HEADS, LabelWordModel, label_word_ids
 from emmental.pruning.matrices import encoder_linears
+from emmental.recipes.kinds import Kind
 from emmental.runtime import choose
 
 
@@ -63,11 +64,11 @@ def fold(mask: masks.Mask, backbone: Backbone | str | None = None, force: bool =
 def ready(backbone: Backbone, info: masks.MaskInfo) -> Pruned | PrunedSpans:
     """A backbone that a mask was put on, ready to answer in the mask's label words."""
     word_ids = label_word_ids(backbone.tokenizer, list(info.label_words.values()))
-    return _pruned(head_class(info.label_words)(backbone.model, word_ids).eval(), backbone.tokenizer, info)
+    return _pruned(HEADS[info.kind](backbone.model, word_ids).eval(), backbone.tokenizer, info)
 
 
 def _pruned(model: nn.Module, tokenizer: PreTrainedTokenizerBase, info: masks.MaskInfo) -> Pruned | PrunedSpans:
-    return (PrunedSpans if head_class(info.label_words) is SpanClassifier else Pruned)(model, tokenizer, info)
+    return (PrunedSpans if info.kind is Kind.SPAN else Pruned)(model, tokenizer, info)
 
 
 def set_runtime(pruned: Pruned | PrunedSpans, runtime: str) -> Pruned | PrunedSpans:

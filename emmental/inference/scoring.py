@@ -13,6 +13,7 @@ from emmental.inference.subjects import Subject, label_words
 from emmental.models.backbones import Backbone
 from emmental.pruning.matrices import encoder_linears
 from emmental.recipes import paper_results
+from emmental.recipes.kinds import Kind
 from emmental.tasks import glue, squad
 from emmental.tasks.source import Source
 
@@ -30,9 +31,11 @@ def score(
     reading: how texts become features where not by default: ``max_length``; for questions what squad.Reading has.
     """
     label_words(mask.info.task)
-    spans = mask.info.task in squad.TASKS
     given = mask.info.label_words
-    words = squad.with_words(given) if spans else glue.with_words(glue.TASKS[mask.info.task], given).words
+    if mask.info.kind is Kind.SPAN:
+        words = squad.with_words(given)
+    else:
+        words = glue.with_words(glue.TASKS[mask.info.task], given).words
     mask = replace(mask, info=replace(mask.info, label_words=words))
     return _measure(load_pruned(mask, backbone, force, runtime), source, reading)
 
@@ -49,7 +52,7 @@ def score_standalone(
 
 
 def _measure(pruned: Pruned | PrunedSpans, source: Source, reading: dict) -> dict[str, float]:
-    if isinstance(pruned, PrunedSpans):
+    if pruned.info.kind is Kind.SPAN:
         examples = squad.load(squad.TASKS[pruned.info.task], source, "validation")
         questions = pruned.questions(examples, squad.Reading(**reading))
         return questions.score(questions.answers(*pruned.logits(questions.windows))[0])

@@ -8,16 +8,17 @@ import torch
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
 from emmental import masks
-from emmental.models.heads import SequenceClassifier
+from emmental.models.heads import SequenceModel
+from emmental.recipes.kinds import Kind
 
 BATCH = 64
 
 
 @dataclass
 class Pruned:
-    """A sentence classifier ready to predict."""
+    """A classifier or regressor of sentences, ready to predict."""
 
-    model: SequenceClassifier
+    model: SequenceModel
     tokenizer: PreTrainedTokenizerBase
     info: masks.MaskInfo
 
@@ -34,14 +35,14 @@ class Pruned:
     def probabilities(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int = 128
     ) -> np.ndarray:
-        """Probabilities float32 [texts, labels]; for a regression task the predicted value [texts, 1]."""
+        """Probabilities float32 [texts, labels]; where the task asks for a value, that [texts, 1]."""
         logits = torch.from_numpy(self.logits(texts, pairs, max_length))
-        return (logits if len(self.labels) == 1 else logits.softmax(-1)).numpy()
+        return (logits if self.info.kind is Kind.VALUE else logits.softmax(-1)).numpy()
 
 
 @torch.inference_mode()
 def feature_logits(
-    model: SequenceClassifier, tokenizer: PreTrainedTokenizerBase, features: Mapping[str, list]
+    model: SequenceModel, tokenizer: PreTrainedTokenizerBase, features: Mapping[str, list]
 ) -> np.ndarray:
     """Logits float32 [examples, labels] of tokenised, unpadded examples: the model's inputs by name."""
     pad = DataCollatorWithPadding(tokenizer)

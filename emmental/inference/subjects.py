@@ -59,6 +59,7 @@ def read_mask(path: Path, backbone: str | None = None, task: str | None = None) 
         weights_sha256=loaded.weights_sha256(),
         head_sha256=loaded.head_sha256(),
         task=task,
+        kind=table.kind_of(task),
         label_words=label_words(task),
         density=0.0,
         method=SMP.flag,

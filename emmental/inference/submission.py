@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import datasets
-from transformers import AutoModelForSequenceClassification
 
 from emmental.common.errors import InputError
 from emmental.inference import subjects
@@ -37,7 +36,7 @@ def predict_dense(
 ) -> None:
     """The same for a model that was fine-tuned densely."""
     task = glue.TASKS[name]
-    model = load_dense(AutoModelForSequenceClassification, task.labels, str(model_folder))
+    model = load_dense(task.kind, task.labels, str(model_folder))
     _write(task, model, load_tokenizer(str(model_folder)), tests, max_length, folder)
 
 

@@ -6,16 +6,14 @@ Such a folder is a run's output: transformers' own files beside settings.json, w
 import json
 from pathlib import Path
 
-from transformers import (
-    AutoModelForQuestionAnswering,
-    AutoModelForSequenceClassification,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from emmental import masks
 from emmental.common.run_folder import CONFIG, SETTINGS
-from emmental.models.backbones import load_model, load_tokenizer
+from emmental.masks.files import read_kind
+from emmental.models.backbones import DENSE_MODELS, load_model, load_tokenizer
+from emmental.recipes.kinds import Kind
+from emmental.tasks import squad
 
 
 def is_fine_tuned(path: Path) -> bool:
@@ -28,16 +26,17 @@ def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, masks.
 
     Raises InputError where the model cannot be loaded.
     """
-    task = json.loads((folder / SETTINGS).read_text())["task"]
-    spans = task.startswith("squad")
-    model, _ = load_model(AutoModelForQuestionAnswering if spans else AutoModelForSequenceClassification, str(folder))
-    labels = ["start", "end"] if spans else list(model.config.label2id)
+    settings = json.loads((folder / SETTINGS).read_text())
+    kind = read_kind(settings, folder / SETTINGS)
+    model, _ = load_model(DENSE_MODELS[kind], str(folder))
+    labels = list(squad.WORDS if kind is Kind.SPAN else model.config.label2id)
     info = masks.MaskInfo(
         base_model=str(folder),
         base_revision="",
         weights_sha256="",
         head_sha256="",
-        task=task,
+        task=settings["task"],
+        kind=kind,
         label_words={label: label for label in labels},
         density=1.0,
         method="weights trained",

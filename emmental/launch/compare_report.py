@@ -18,8 +18,9 @@ from emmental.common.pictures import save
 from emmental.common.run_folder import RESULTS
 from emmental.common.text import markdown
 from emmental.launch.contestants import Contestant, parse_folder
+from emmental.recipes.kinds import Kind
 from emmental.recipes.methods import LINES
-from emmental.recipes.table import RECIPES
+from emmental.recipes.table import RECIPES, kind_of
 
 INITS = {False: "scores start as published", True: "scores start at the weights' magnitude"}
 
@@ -133,12 +134,12 @@ def table(points: list[Point], task: str, metric: str) -> str:
 
 
 def _shown(value: float, task: str) -> str:
-    """A metric in percent, whether it is a share or, for SQuAD, in percent already."""
+    """A metric in percent, whether it is a share or, for spans, in percent already."""
     return f"{_scale(task) * value:.1f}"
 
 
 def _scale(task: str) -> int:
-    return 1 if task == "squad" else 100
+    return 1 if kind_of(task) is Kind.SPAN else 100
 
 
 def picture(points: list[Point], task: str, metric: str, log_axis: bool) -> Figure:

@@ -8,6 +8,8 @@ import torch
 from emmental.common.errors import InputError
 from emmental.masks import compact, npy, packed
 from emmental.masks.mask import Mask, MaskInfo
+from emmental.recipes.kinds import Kind
+from emmental.recipes.table import kind_of
 
 
 def save(mask: Mask, path: Path) -> None:
@@ -51,7 +53,7 @@ def load(path: Path, shapes: dict[str, tuple[int, int]] | None = None, info: Mas
 def read_info(content, path: Path) -> MaskInfo:
     """What a file says of a mask. Raises InputError where that is not what ``save`` writes."""
     try:
-        info = MaskInfo(**content)
+        info = MaskInfo(**content | {"kind": read_kind(content, path)})
     except TypeError as error:
         raise InputError(f"{path}: what it says of the mask cannot be read: {error}") from None
     for field, value in asdict(info).items():
@@ -62,6 +64,16 @@ def read_info(content, path: Path) -> MaskInfo:
         if not right:
             raise InputError(f"{path}: the mask's {field} cannot be {value!r}")
     return info
+
+
+def read_kind(content: dict, path: Path) -> Kind:
+    """The kind of task that a file speaks of. One that was written before files said it names its task, whose recipe
+    knows the kind. Raises InputError where neither says it."""
+    try:
+        return Kind(content["kind"]) if "kind" in content else kind_of(content["task"])
+    except (KeyError, ValueError):
+        task = content.get("task")
+        raise InputError(f"{path}: the kind of its task cannot be read, and no recipe is for {task!r}") from None
 
 
 def _unknown(path: Path) -> InputError:

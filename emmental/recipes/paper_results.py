@@ -3,7 +3,8 @@
 Each figure stands here once; eval.sh, run.sh and the published masks' list read it from here.
 """
 
-from emmental.recipes.table import BACKBONE
+from emmental.recipes.kinds import Kind
+from emmental.recipes.table import BACKBONE, kind_of
 
 FINETUNED = "finetuned"  # beside the allocations soft (SMP-S) and local (SMP-L): the dense model at density 1
 
@@ -67,7 +68,7 @@ def ranked_by(method: str, allocation: str) -> str:
 
 
 def beside(task: str, figure: float | None) -> str:
-    """A published figure to stand after the measured one: a share of 1, for SQuAD in percent; empty without any."""
+    """A published figure to stand after the measured one: a share of 1, for spans in percent; empty without any."""
     if figure is None:
         return ""
-    return f"  (published: {figure:.1f})" if task.startswith("squad") else f"  (published: {figure / 100:.3f})"
+    return f"  (published: {figure:.1f})" if kind_of(task) is Kind.SPAN else f"  (published: {figure / 100:.3f})"

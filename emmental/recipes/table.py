@@ -6,6 +6,7 @@ python -m emmental.recipes
 from dataclasses import dataclass
 
 from emmental.common.text import markdown
+from emmental.recipes.kinds import Kind
 from emmental.recipes.lengths import GLUE, SQUAD, Lengths, pruning_length
 
 LEARNING_RATE = 2e-2  # of the scores, falling linearly to 0
@@ -40,6 +41,7 @@ class Recipe:
     final_lambda: float = LAMBDA
     mask_init: str = "constant"
     mask_scale: float = 0.0
+    kind: Kind = Kind.LABEL
 
 
 RECIPES = {
@@ -50,18 +52,23 @@ RECIPES = {
     "sst2": Recipe(12, 64, 12_636, 67_349, "1,000 steps", "accuracy"),
     "mrpc": Recipe(60, 32, 6_900, 3_668, "epoch", "accuracy"),
     "cola": Recipe(60, 32, 16_080, 8_551, "epoch", "matthews"),
-    "stsb": Recipe(60, 32, 10_800, 5_749, "epoch", "pearson"),
+    "stsb": Recipe(60, 32, 10_800, 5_749, "epoch", "pearson", kind=Kind.VALUE),
     "rte": Recipe(100, 32, 7_800, 2_490, "epoch", "accuracy"),
-    "squad": Recipe(10, 32, 27_660, 88_512, "1,000 steps", "f1", SQUAD, 384, 128),
+    "squad": Recipe(10, 32, 27_660, 88_512, "1,000 steps", "f1", SQUAD, 384, 128, kind=Kind.SPAN),
     # The demo's, our own: a short run, so scores start at the weights' magnitude and nothing pulls on them.
     "reviews": Recipe(
         2, 32, 568, 9_062, "tenth of the run", "accuracy", backbone="minilm", learning_rate=1e-2, final_lambda=0.0,
         mask_init="magnitude", mask_scale=0.5,
     ),
 }  # fmt: skip
-SENTENCE_TASKS = tuple(task for task in RECIPES if task != "squad")
+SENTENCE_TASKS = tuple(task for task, recipe in RECIPES.items() if recipe.kind is not Kind.SPAN)
 
 SQUAD_SPARSE, SQUAD_SPARSE_EPOCHS = SQUAD.late[0], 20  # at 3 % SQuAD trains twice as long
+
+
+def kind_of(task: str) -> Kind:
+    """The kind of a task that has a recipe, or of squad_v2. Raises KeyError for any other."""
+    return RECIPES["squad" if task == "squad_v2" else task].kind
 
 
 def epochs(task: str, density: float) -> int:

@@ -6,13 +6,12 @@ python -m emmental.scripts.glue --help       # masked_run_glue.py in a clone
 from pathlib import Path
 
 import datasets
-from transformers import AutoModelForSequenceClassification, HfArgumentParser
+from transformers import HfArgumentParser
 
 from emmental.common.errors import InputError, exit_on_input_error
 from emmental.common.run_folder import RESULTS
 from emmental.inference import scoring, subjects, submission
 from emmental.models.backbones import load_backbone
-from emmental.models.heads import SequenceClassifier
 from emmental.recipes import lengths
 from emmental.recipes.settings import BackboneArguments, SentenceDataArguments, check_files
 from emmental.tasks import glue, glue_submission
@@ -85,10 +84,9 @@ def as_problem(task: glue.SentenceTask, examples, validation: dict, tokenizer, m
     features = {name: glue.tokenized(split, tokenizer, max_length) for name, split in validation.items()}
     return Problem(
         task=task.name,
+        kind=task.kind,
         label_words=task.words,
         label_names=("labels",),
-        model=SequenceClassifier,
-        dense_model=AutoModelForSequenceClassification,
         unit="examples",
         train=glue.tokenized(examples, tokenizer, max_length),
         validation={name: shortest_first(split) for name, split in features.items()},

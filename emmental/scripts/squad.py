@@ -6,11 +6,10 @@ python -m emmental.scripts.squad --help       # masked_run_squad.py in a clone
 from dataclasses import asdict
 
 import datasets
-from transformers import AutoModelForQuestionAnswering, HfArgumentParser
+from transformers import HfArgumentParser
 
 from emmental.common.errors import InputError, exit_on_input_error
 from emmental.inference import scoring, subjects
-from emmental.models.heads import SpanClassifier
 from emmental.recipes import lengths
 from emmental.recipes.settings import BackboneArguments, SpanDataArguments, check_files
 from emmental.tasks import squad
@@ -65,10 +64,9 @@ def as_problem(task: squad.SpanTask, words: dict, examples, validation, tokenize
     questions = squad.Questions(task, validation, tokenizer, how)
     return Problem(
         task=task.name,
+        kind=task.kind,
         label_words=words,
         label_names=squad.LABELS,
-        model=SpanClassifier,
-        dense_model=AutoModelForQuestionAnswering,
         unit="windows",
         train=squad.train_inputs(examples, tokenizer, how),
         validation={"": questions.inputs()},

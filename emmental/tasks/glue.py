@@ -12,6 +12,8 @@ from scipy.stats import ConstantInputWarning, pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from emmental.common.errors import InputError
+from emmental.recipes.kinds import Kind
+from emmental.recipes.table import kind_of
 from emmental.tasks import reviews
 from emmental.tasks.rows import Row, read_rows
 from emmental.tasks.source import Source
@@ -25,7 +27,7 @@ class SentenceTask:
 
     name: str
     texts: tuple[str, ...]  # the Hub's column names of the one or two texts
-    words: dict[str, str]  # label -> label word, in the Hub's order of labels; one entry for regression
+    words: dict[str, str]  # label -> label word, in the Hub's order of labels; one entry for values
     metrics: tuple[str, ...]  # of METRICS; the first chooses the best mask
     folder: str = ""  # GLUE's official folder, and its columns: the texts and the label
     official: tuple[str, ...] = ()
@@ -33,8 +35,8 @@ class SentenceTask:
     skips_broken_rows: bool = False  # the official file has some: tabs and line breaks inside questions
 
     @property
-    def is_regression(self) -> bool:
-        return len(self.words) == 1
+    def kind(self) -> Kind:
+        return kind_of(self.name)
 
     @property
     def labels(self) -> list[str]:
@@ -174,7 +176,7 @@ def read_texts(row: Row, columns: Iterable[str]) -> list[str]:
 
 def _label(task, row, column):
     value = row.values[column]
-    if task.is_regression:
+    if task.kind is Kind.VALUE:
         try:
             return float(value)
         except ValueError:
@@ -221,7 +223,7 @@ def score(task: SentenceTask, predictions: np.ndarray, labels: np.ndarray) -> di
 
 def answers(task: SentenceTask, logits: np.ndarray) -> np.ndarray:
     """Predicted class numbers, or values for regression, [examples] of logits [examples, words]."""
-    return logits[:, 0] if task.is_regression else logits.argmax(axis=1)
+    return logits[:, 0] if task.kind is Kind.VALUE else logits.argmax(axis=1)
 
 
 def compute_metrics(task: SentenceTask):

@@ -11,6 +11,7 @@ import numpy as np
 
 from emmental.common.errors import InputError
 from emmental.common.files import replacing
+from emmental.recipes.kinds import Kind
 from emmental.tasks import glue
 from emmental.tasks.rows import Row, read_rows
 from emmental.tasks.source import Source
@@ -51,12 +52,12 @@ def write(task: glue.SentenceTask, test: datasets.Dataset, logits: np.ndarray, p
     Predictions are the labels' names (0 and 1 where GLUE has no others); for regression values.
     """
     answers = glue.answers(task, logits)
-    predictions = [f"{value:.4f}" if task.is_regression else task.labels[value] for value in answers]
+    predictions = [f"{value:.4f}" if task.kind is Kind.VALUE else task.labels[value] for value in answers]
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         lines = [f"{index}\t{prediction}" for index, prediction in zip(test["index"], predictions, strict=True)]
         temporary.write_text("\n".join(["index\tprediction", *lines]) + "\n")
-    if task.is_regression:
+    if task.kind is Kind.VALUE:
         return f"{len(lines):,} values from {answers.min():.4f} to {answers.max():.4f}"
     counts = Counter(predictions)
     return f"{len(lines):,}: " + ", ".join(f"{counts[label]:,} {label}" for label in task.labels)

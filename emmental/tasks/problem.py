@@ -8,7 +8,8 @@ import numpy as np
 from datasets import Dataset
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, Trainer
 
-from emmental.models.heads import LabelWordModel
+from emmental.models.heads import HEADS
+from emmental.recipes.kinds import Kind
 from emmental.recipes.lengths import Lengths
 
 
@@ -17,10 +18,9 @@ class Problem:
     """A task with its data, tokenised for one backbone."""
 
     task: str
+    kind: Kind
     label_words: dict[str, str]
     label_names: tuple[str, ...]  # columns that compute_metrics gets beside the predictions
-    model: type[LabelWordModel]  # how a masked backbone answers
-    dense_model: type  # transformers' Auto class of a fine-tuned model
     unit: str  # what a row of the data sets is: examples, windows
     train: Dataset
     validation: dict[str, Dataset]  # "" is the one that counts
@@ -45,7 +45,7 @@ class Problem:
             "processing_class": tokenizer,
             "data_collator": DataCollatorWithPadding(tokenizer),
             "compute_metrics": self.compute_metrics,
-            "distillation": self.model.distillation,
+            "distillation": HEADS[self.kind].distillation,
         }
 
     def with_numbered_rows(self) -> "Problem":

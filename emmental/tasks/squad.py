@@ -11,6 +11,8 @@ from datasets import Dataset
 
 from emmental.common.errors import InputError
 from emmental.common.files import write_json
+from emmental.recipes.kinds import Kind
+from emmental.recipes.table import kind_of
 from emmental.tasks.source import Source
 from emmental.tasks.squad_answers import decode_answers, score_answers
 from emmental.tasks.squad_examples import load_examples, read_examples
@@ -29,6 +31,10 @@ class SpanTask:
     version_2_with_negative: bool  # some questions have no answer
     hub_dataset: str
     files: dict[str, str]  # split -> name of the official file
+
+    @property
+    def kind(self) -> Kind:
+        return kind_of(self.name)
 
 
 TASKS = {

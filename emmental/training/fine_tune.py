@@ -36,6 +36,7 @@ def fine_tune(
     config.set_intervals(plan)
     settings = {
         "task": problem.task,
+        "kind": problem.kind,
         "base_model": name,
         "total_steps": plan.total_steps,
         "learning_rate": config.learning_rate,

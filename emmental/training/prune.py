@@ -108,6 +108,7 @@ def mask_info(config: SMPConfig, backbone: Backbone, problem: Problem) -> masks.
         weights_sha256=backbone.weights_sha256(),
         head_sha256=backbone.head_sha256() if config.freeze_bert else "",
         task=problem.task,
+        kind=problem.kind,
         label_words=problem.label_words,
         density=config.final_threshold,
         method=config.pruning_method if config.freeze_bert else f"{config.pruning_method}, weights trained",

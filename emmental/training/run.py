@@ -29,7 +29,7 @@ def run(config: SMPConfig, base: BackboneArguments, problem: Callable[[PreTraine
         tokenizer = load_tokenizer(*place)
         task = problem(tokenizer)
     transformers.set_seed(config.seed)  # the head is drawn at random
-    model = load_dense(task.dense_model, list(task.label_words), *place)
+    model = load_dense(task.kind, list(task.label_words), *place)
     if not config.method.prunes:
         return fine_tune(config, model, tokenizer, place[0], task)
     commit = getattr(model.config, "_commit_hash", None) or ""

@@ -12,7 +12,7 @@ from emmental import masks
 from emmental.common.files import replacing
 from emmental.common.run_folder import MASK
 from emmental.models.backbones import Backbone
-from emmental.models.heads import label_word_ids
+from emmental.models.heads import HEADS, label_word_ids
 from emmental.pruning.masked_linear import MaskedLinear, density, fold_out, masked_layers, swap_in
 from emmental.tasks.problem import Problem
 
@@ -35,7 +35,7 @@ class FrozenBackbone:
 
     def model(self) -> nn.Module:
         """The model that is trained. To be asked once: the head's output layer is narrowed."""
-        return self.problem.model(self.backbone.model, self.word_ids)
+        return HEADS[self.problem.kind](self.backbone.model, self.word_ids)
 
     def keep(self, path: Path) -> None:
         """Write what evaluation has just seen."""

@@ -13,7 +13,8 @@ from sklearn.metrics import balanced_accuracy_score
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from emmental.common.errors import InputError
-from emmental.models.backbones import load_model, load_tokenizer
+from emmental.models.backbones import DENSE_MODELS, load_model, load_tokenizer
+from emmental.recipes.kinds import Kind
 from emmental.tasks.problem import Problem
 from emmental.training.teacher_logits import SIDES, compute_logits
 
@@ -45,7 +46,7 @@ def load_teacher(name: str, problem: Problem, tokenizer: PreTrainedTokenizerBase
     Raises InputError for a teacher that is missing, lacks its head, has another vocabulary or other labels.
     """
     try:
-        model, missing = load_model(problem.dense_model, name)
+        model, missing = load_model(DENSE_MODELS[problem.kind], name)
         vocabulary = load_tokenizer(name).get_vocab()
     except InputError as error:
         raise InputError(f"the teacher: {error}") from None
@@ -90,9 +91,9 @@ def check_order(teacher: Teacher, problem: Problem, tokenizer: PreTrainedTokeniz
     or where another order of its labels would be clearly better, which it names."""
     sample = problem.train.select(np.linspace(0, len(problem.train) - 1, min(SAMPLE, len(problem.train)), dtype=int))
     logits = compute_logits(teacher.model, sample, tokenizer)
-    if "logits" not in logits:
+    if problem.kind is Kind.SPAN:
         _check_spans(teacher, problem.label_names, sample, logits)
-    elif len(teacher.order) == 1:
+    elif problem.kind is Kind.VALUE:
         _check_values(teacher, sample, logits)
     else:
         _check_classes(teacher, list(problem.label_words), sample, logits)

@@ -53,6 +53,15 @@ def test_saved_and_loaded(emmental, folder, tmp_path):
     assert rows["bytes"][2] == f"{(tmp_path / 'small' / 'model.safetensors').stat().st_size:,}"
 
 
+def test_a_folder_from_before_files_said_the_kind(emmental, folder, tmp_path):
+    emmental("shrink", folder / "mask.smp", tmp_path / "small")
+    description = tmp_path / "small" / "shrunk.json"
+    content = json.loads(description.read_text())
+    assert content["mask"].pop("kind") == "label"
+    description.write_text(json.dumps(content))
+    assert load_pruned(tmp_path / "small").info == load_pruned(folder / "mask.smp").info
+
+
 def test_predict_and_eval(emmental, folder, reviews, tmp_path, monkeypatch):
     monkeypatch.setenv("SMP_CACHE", str(tmp_path))
     mask = folder / "mask.smp"

@@ -14,6 +14,7 @@ from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 from emmental import masks
 from emmental.models.backbones import load_backbone
 from emmental.pruning.masked_linear import swap_in
+from emmental.recipes.table import kind_of
 
 ROOT = Path(__file__).parents[2]
 RUN = ("bash", "run.sh", "sst2_0.25_mag")
@@ -88,7 +89,7 @@ def mask_over(folder, bits, task="sst2", words=None, density=0.3) -> masks.Mask:
     """These bits as a mask over the backbone in this folder."""
     backbone = load_backbone(str(folder))
     info = masks.MaskInfo(
-        str(folder), "", backbone.weights_sha256(), backbone.head_sha256(), task,
+        str(folder), "", backbone.weights_sha256(), backbone.head_sha256(), task, kind_of(task),
         words or {"0": "terrible", "1": "great"}, density, "topK", "soft", 1.0,
     )  # fmt: skip
     return masks.Mask(bits, info)

@@ -10,11 +10,13 @@ from emmental import masks
 from emmental.__main__ import main
 from emmental.common.errors import InputError
 from emmental.inference.load import fold, load_pruned
+from emmental.inference.spans import PrunedSpans
 from emmental.inference.switching import MaskedBackbone
 from emmental.models.backbones import load_backbone
 from emmental.models.heads import SequenceClassifier
 from emmental.pruning.masked_linear import masked_layers, swap_in
 from emmental.pruning.matrices import encoder_linears
+from emmental.recipes.kinds import Kind
 from tests.helpers.tiny import random_mask
 
 TEXTS = ["a good film", "very dull plot , bad music", "the actor was funny"]
@@ -105,6 +107,18 @@ def test_regression_gives_values(tiny_bert):
     mask = random_mask(tiny_bert, "stsb", {"score": "yes"})
     pruned = load_pruned(mask)
     assert (pruned.probabilities(TEXTS, TEXTS) == pruned.logits(TEXTS, TEXTS)).all()
+
+
+def test_the_kind_decides_and_not_the_names_or_the_number_of_labels(tiny_bert):
+    """A task of one's own, with labels that are called as those of questions, or one alone."""
+    mask = random_mask(tiny_bert)
+    info = dataclasses.replace(mask.info, task="squad of words", label_words={"start": "yes", "end": "no"})
+    pruned = load_pruned(dataclasses.replace(mask, info=info))
+    assert pruned.probabilities(TEXTS).sum(1) == pytest.approx([1, 1, 1])
+    info = dataclasses.replace(info, label_words={"good": "yes"})
+    assert (load_pruned(dataclasses.replace(mask, info=info)).probabilities(TEXTS) == 1).all()
+    info = dataclasses.replace(info, kind=Kind.SPAN, label_words={"from": "yes", "to": "no"})
+    assert isinstance(load_pruned(dataclasses.replace(mask, info=info)), PrunedSpans)
 
 
 def test_resident_masks_are_packed(tiny_bert):

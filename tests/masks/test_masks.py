@@ -9,7 +9,10 @@ from torch import nn
 
 from emmental import masks
 from emmental.common.errors import InputError
+from emmental.masks import compact, container, packed
 from emmental.pruning.masked_linear import swap_in
+from emmental.pruning.matrices import encoder_linears
+from emmental.recipes.kinds import Kind
 
 INFO = masks.MaskInfo(
     base_model="bert-base-uncased",
@@ -17,6 +20,7 @@ INFO = masks.MaskInfo(
     weights_sha256="a" * 64,
     head_sha256="b" * 64,
     task="mnli",
+    kind=Kind.LABEL,
     label_words={"entailment": "yes", "neutral": "maybe", "contradiction": "no"},
     density=0.1,
     method="topK",
@@ -98,6 +102,36 @@ def test_info_of_the_wrong_kind(mask, change, tmp_path):
         masks.load(tmp_path / "mask.smp")
 
 
+def without_kind(path, task):
+    """Write the file again as it was before files said the kind."""
+    form, write = ("smp-mask-compact", compact.write) if path.suffix == ".smp" else ("smp-mask", packed.write)
+    file = container.read(path, form)
+    info = {name: value for name, value in file.info.items() if name != "kind"} | {"task": task}
+    write(path, {name: bits.numpy() for name, bits in masks.load(path).bits.items()}, info)
+    return file.info["kind"]
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".smp"])
+def test_files_say_the_kind_and_older_ones_have_their_recipe_s(mask, suffix, tmp_path):
+    path = tmp_path / f"mask{suffix}"
+    masks.save(masks.Mask(mask.bits, dataclasses.replace(INFO, task="my own", kind=Kind.VALUE)), path)
+    assert masks.load(path).info.kind is Kind.VALUE
+    assert without_kind(path, "squad_v2") == "value"
+    assert masks.load(path).info.kind is Kind.SPAN
+    assert masks.load(path).info.task == "squad_v2"
+
+
+def test_a_file_that_no_kind_is_known_for(mask, tmp_path):
+    path = tmp_path / "mask.smp"
+    masks.save(mask, path)
+    without_kind(path, "squadron")
+    with pytest.raises(InputError, match=r"mask\.smp: the kind .* cannot be read, and no recipe is for 'squadron'"):
+        masks.load(path)
+    masks.save(masks.Mask(mask.bits, dataclasses.replace(INFO, kind="sonnet")), path)
+    with pytest.raises(InputError, match=r"mask\.smp: the kind of its task cannot be read"):
+        masks.load(path)
+
+
 def test_capture_and_apply(mask):
     layers = swap_in(encoder())
     masks.apply(mask.bits, layers)
@@ -115,6 +149,14 @@ def test_apply_refuses_other_matrices(mask):
         masks.apply(lacking, layers)
     with pytest.raises(InputError, match=r"block\.0\.inner: the mask is \(7, 5\), the backbone's \(5, 7\)"):
         masks.apply(mask.bits | {"block.0.inner": mask.bits["block.0.inner"].T}, layers)
+
+
+def test_fold_refuses_other_matrices_before_any_weight_is_changed(mask):
+    model = encoder()
+    before = {name: linear.weight.clone() for name, linear in encoder_linears(model).items()}
+    with pytest.raises(InputError, match=r"block\.9\.outer: the mask is \(5, 7\), the backbone's \(7, 5\)"):
+        masks.fold(mask.bits | {"block.9.outer": mask.bits["block.9.outer"].T}, encoder_linears(model))
+    assert all(torch.equal(linear.weight, before[name]) for name, linear in encoder_linears(model).items())
 
 
 def test_check_backbone():

@@ -8,10 +8,11 @@ from transformers import AutoModelForMaskedLM
 from emmental import masks
 from emmental.inference.load import load_pruned
 from emmental.models.backbones import load_backbone
-from emmental.models.heads import label_word_ids
+from emmental.models.heads import SequenceClassifier, label_word_ids
 from emmental.pruning.masked_linear import swap_in
 from emmental.pruning.schedule import Schedule
 from emmental.pruning.score_init import init_scores
+from emmental.recipes.kinds import Kind
 from emmental.scripts.glue import as_problem
 from emmental.tasks import glue
 from emmental.tasks.source import Source
@@ -31,8 +32,8 @@ def test_train_save_and_load(architecture, reviews, tmp_path):
     save_tokenizer(folder, token_types=architecture in ("bert", "electra", "deberta-v2"))
     backbone = load_backbone(str(folder))
     info = masks.MaskInfo(
-        str(folder), "", backbone.weights_sha256(), backbone.head_sha256(), "sst2", glue.TASKS["sst2"].words, 0.3,
-        "topK", "soft", 1.0,
+        str(folder), "", backbone.weights_sha256(), backbone.head_sha256(), "sst2", Kind.LABEL,
+        glue.TASKS["sst2"].words, 0.3, "topK", "soft", 1.0,
     )  # fmt: skip
     before = {name: weight.clone() for name, weight in backbone.model.state_dict().items()}
 
@@ -45,7 +46,7 @@ def test_train_save_and_load(architecture, reviews, tmp_path):
         str(tmp_path / "out"), max_steps=2, per_device_train_batch_size=8, mask_scores_learning_rate=0.05,
         save_strategy="no", eval_strategy="no", disable_tqdm=True, magnitude_topk_threshold=True,
     )  # fmt: skip
-    model = problem.model(backbone.model, label_word_ids(backbone.tokenizer, list(task.words.values())))
+    model = SequenceClassifier(backbone.model, label_word_ids(backbone.tokenizer, list(task.words.values())))
     schedule = Schedule(2, 1, 0.3, 10.0)
     trainer = SMPTrainer(model, config, schedule, **problem.for_trainer(backbone.tokenizer))
     trainer.train()

@@ -5,7 +5,7 @@ import torch
 
 from emmental.common.errors import InputError
 from emmental.models.backbones import load_backbone
-from emmental.models.heads import SequenceClassifier, label_word_ids
+from emmental.models.heads import SequenceClassifier, SequenceRegressor, label_word_ids
 from emmental.pruning.masked_linear import swap_in
 
 
@@ -42,7 +42,7 @@ def test_state_dict_holds_only_scores_and_loads_silently(backbone):
     assert model.load_state_dict(some, strict=False).missing_keys == [next(iter(changed))]
 
 
-def test_loss_is_cross_entropy_or_squared_error(backbone):
+def test_classifiers_lose_by_cross_entropy(backbone):
     ids = torch.tensor([[2, 10, 3], [2, 11, 3]])
     two = SequenceClassifier(backbone.model, [5, 6]).eval()
     outputs = two(ids, labels=torch.tensor([1, 0]))
@@ -50,9 +50,9 @@ def test_loss_is_cross_entropy_or_squared_error(backbone):
     torch.testing.assert_close(outputs["loss"], by_hand)
 
 
-def test_regression_loss(backbone):
+def test_regressors_lose_by_squared_error(backbone):
     ids = torch.tensor([[2, 10, 3], [2, 11, 3]])
-    one = SequenceClassifier(backbone.model, [5]).eval()
+    one = SequenceRegressor(backbone.model, [5]).eval()
     outputs = one(ids, labels=torch.tensor([4.5, 0.5]))
     by_hand = (outputs["logits"][:, 0] - torch.tensor([4.5, 0.5])).square().mean()
     torch.testing.assert_close(outputs["loss"], by_hand)

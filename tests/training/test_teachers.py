@@ -16,9 +16,10 @@ from transformers import (
 
 from emmental.common.errors import InputError
 from emmental.models.backbones import load_tokenizer
-from emmental.models.heads import SequenceClassifier, SpanClassifier
+from emmental.models.heads import SequenceRegressor, SpanClassifier
 from emmental.models.losses import PADDING_LOGIT, distillation
 from emmental.recipes import lengths
+from emmental.recipes.kinds import Kind
 from emmental.tasks.problem import Problem
 from emmental.training.teacher_logits import TeacherLogits, compute_logits, stored_logits
 from emmental.training.teachers import check_order, load_teacher
@@ -34,10 +35,9 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-def problem(words, train, kind=AutoModelForSequenceClassification, names=("labels",), task="some"):
-    head = SequenceClassifier if kind is AutoModelForSequenceClassification else SpanClassifier
+def problem(words, train, kind=Kind.LABEL, names=("labels",), task="some"):
     return Problem(
-        task, words, names, head, kind, "examples", train, {"": train}, None, ("accuracy",), None,
+        task, kind, words, names, "examples", train, {"": train}, None, ("accuracy",), None,
         {"max_length": 32}, lengths.GLUE,
     )  # fmt: skip
 
@@ -154,10 +154,10 @@ def test_a_span_teacher_that_knows_nothing_is_refused(teacher_folder, tiny_bert)
     found = compute_logits(AutoModelForQuestionAnswering.from_pretrained(folder).eval(), train, tokenizer)
     answers = {f"{side}_positions": [int(row.argmax()) for row in found[f"{side}_logits"]] for side in ("start", "end")}
     names = tuple(answers)
-    good = problem({"start": "yes", "end": "no"}, _with(train, answers), AutoModelForQuestionAnswering, names)
+    good = problem({"start": "yes", "end": "no"}, _with(train, answers), Kind.SPAN, names)
     check_order(load_teacher(folder, good, tokenizer), good, tokenizer)
     wrong = {name: draw.integers(0, 22, 200) for name in answers}
-    bad = problem({"start": "yes", "end": "no"}, _with(train, wrong), AutoModelForQuestionAnswering, names)
+    bad = problem({"start": "yes", "end": "no"}, _with(train, wrong), Kind.SPAN, names)
     with pytest.raises(InputError, match="no better than chance: it finds"):
         check_order(load_teacher(folder, bad, tokenizer), bad, tokenizer)
 
@@ -174,7 +174,9 @@ def test_values_must_correlate(teacher_folder, tiny_bert):
     values = [float(row[0]) for row in compute_logits(load_any(folder), train, tokenizer)["logits"]]
     for sign, ends in ((1, "well"), (-1, "badly")):
         task = problem(
-            {"score": "yes"}, train.remove_columns("labels").add_column("labels", [sign * v for v in values])
+            {"score": "yes"},
+            train.remove_columns("labels").add_column("labels", [sign * v for v in values]),
+            Kind.VALUE,
         )
         teacher = load_teacher(folder, task, tokenizer)
         if ends == "well":
@@ -274,4 +276,4 @@ def test_span_distillation_ignores_padding():
 
 def test_one_logit_distils_by_its_square_error():
     outputs, teacher = {"logits": torch.tensor([[1.0], [2.0]])}, {"logits": torch.tensor([[1.5], [4.0]])}
-    assert SequenceClassifier.distillation(outputs, teacher, {}, 2.0).item() == pytest.approx((0.25 + 4) / 2)
+    assert SequenceRegressor.distillation(outputs, teacher, {}, 2.0).item() == pytest.approx((0.25 + 4) / 2)

@@ -1,0 +1,11 @@
+"""What kind of answer a task asks for. It decides the head, its losses, and how answers are shown."""
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """By the name that stands in files."""
+
+    LABEL = "label"  # one of several
+    VALUE = "value"  # a number
+    SPAN = "span"  # where an answer starts and ends in a text
