@@ -17,6 +17,7 @@ from emmental.common.errors import InputError, exit_on_input_error
 from emmental.launch import plan, seeds
 from emmental.launch.flags import read_flags
 from emmental.recipes import table, tags
+from emmental.recipes.kinds import Kind
 from emmental.recipes.methods import FINETUNE, METHODS, SMP, Method
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +62,12 @@ class Job:
     def command(self) -> list[str]:
         """The whole command."""
         together = ["-m", "emmental.torchrun", "--nproc_per_node", str(self.processes)] if self.processes > 1 else []
-        return ["python", *together, *_script("squad" if self.task == "squad" else "glue"), *self.words()]
+        return ["python", *together, *_script("squad" if is_span(self.task) else "glue"), *self.words()]
+
+
+def is_span(task: str) -> bool:
+    """Whether masked_run_squad.py trains it."""
+    return table.kind_of(task) is Kind.SPAN
 
 
 def _script(name: str) -> list[str]:
@@ -118,7 +124,7 @@ def teacher_job(name: str) -> Job:
 def task_flags(task: str, backbone: str) -> dict[str, str]:
     """What pruning and fine-tuning share: task, backbone and lengths."""
     recipe = table.RECIPES[task]
-    flags = {"--doc_stride": str(recipe.stride)} if task == "squad" else {"--task_name": task}
+    flags = {"--doc_stride": str(recipe.stride)} if is_span(task) else {"--task_name": task}
     return flags | {"--model_name_or_path": backbone, "--max_seq_length": str(recipe.max_length)}
 
 
@@ -132,9 +138,9 @@ def find_job(launcher: str, name: str, method: str) -> Job:
     if launcher == "run_teacher.sh":
         return teacher_job(name)
     tag = tags.parse_tag(name)
-    if tag.task == "squad" and launcher == "run.sh":
+    if is_span(tag.task) and launcher == "run.sh":
         raise InputError(f"{name!r}: SQuAD has a launcher of its own: bash run_squad.sh {name}")
-    if tag.task != "squad" and launcher == "run_squad.sh":
+    if not is_span(tag.task) and launcher == "run_squad.sh":
         raise InputError(f"{name!r}: {tag.task} is a sentence task: bash run.sh {name}")
     job = pruning_job(tag, find_method(method))
     folder = f"models/{name}" if method == SMP.name else f"models/{name}_{method}"
@@ -143,7 +149,7 @@ def find_job(launcher: str, name: str, method: str) -> Job:
 
 def with_variables(job: Job, environment: Mapping[str, str]) -> Job:
     """The job with the variables that are set. Raises InputError where one is not the number that it must be."""
-    variables = job.variables | (SQUAD if job.task == "squad" else {})
+    variables = job.variables | (SQUAD if is_span(job.task) else {})
     flags = {}
     for name, (flag, kind) in variables.items():
         if value := environment.get(name):
@@ -181,7 +187,7 @@ def launch(launcher: str, words: list[str], environment: Mapping[str, str]) -> N
     name, *rest = [word for word in words if word != "--dry_run"] or [""]
     recipe = replace(find_job(launcher, name, environment.get("METHOD") or "smp"), rest=tuple(rest))
     job = with_variables(recipe, environment)
-    asked = read_flags(job.words(), job.task == "squad")
+    asked = read_flags(job.words(), is_span(job.task))
     chosen = [number("SEEDS", seed, int) for seed in environment.get("SEEDS", "").split()]
     if chosen and {word.split("=")[0] for word in rest} & {"--seed", "--output_dir", "--output-dir"}:
         raise InputError("SEEDS gives every run its --seed and --output_dir: set OUTPUT_DIR instead of the flag")

@@ -6,6 +6,7 @@ from emmental.common.errors import InputError
 from emmental.common.text import listing
 from emmental.launch.flags import Flags
 from emmental.recipes import paper_results
+from emmental.recipes.kinds import Kind
 from emmental.recipes.plan import Plan, density_row, make_plan, pruning_row, rate_row, score_rows, title
 from emmental.recipes.settings import check_files
 from emmental.recipes.table import RECIPES
@@ -21,7 +22,7 @@ def show(name: str, task: str, flags: Flags, processes: int, seeds: list[int]) -
     """The plan as a table. seeds: of a run that is repeated; else the settings' own counts."""
     base, data, settings = flags
     plan = plan_of(task, flags, processes)
-    stride = f", stride {data.doc_stride}" if hasattr(data, "doc_stride") else ""
+    stride = f", stride {data.doc_stride}" if RECIPES[task].kind is Kind.SPAN else ""
     rows = {"task": task, "backbone": base.model_name_or_path}
     rows |= pruning_rows(flags, plan) if plan.method.prunes else finetuning_rows(flags)
     rows |= {
@@ -64,7 +65,7 @@ def interval(strategy: str, plan: Plan) -> str:
 def published(task: str, flags: Flags) -> dict[str, float]:
     """The paper's figures in percent for such a run."""
     base, data, settings = flags
-    if getattr(data, "version_2_with_negative", False):  # the paper's are for v1.1
+    if RECIPES[task].kind is Kind.SPAN and data.version_2_with_negative:  # the paper's are for v1.1
         return {}
     kd, method = bool(settings.teacher_model_name_or_path), settings.method
     if not method.prunes:

@@ -11,6 +11,7 @@ from huggingface_hub.errors import HFValidationError
 
 from emmental import masks
 from emmental.common.errors import InputError
+from emmental.recipes.kinds import Kind
 
 CARD = "README.md"
 
@@ -58,7 +59,7 @@ def card(mask: masks.Mask) -> ModelCard:
         base_model=info.base_model if info.base_revision else None,
         base_model_relation="adapter" if info.base_revision else None,
         library_name="smp-pruning",
-        pipeline_tag="question-answering" if info.task.startswith("squad") else "text-classification",
+        pipeline_tag="question-answering" if info.kind is Kind.SPAN else "text-classification",
         tags=["pruning", "mask", info.task],
     )
     return ModelCard(f"""---

@@ -29,7 +29,7 @@ def test_every_verb_has_help(capsys):
     for verb in ("inspect", "convert", "diff", "fold", "predict", "eval", "shrink", "pack", "export", "push", "pull"):
         with pytest.raises(SystemExit):
             build_parser().parse_args([verb, "--help"])
-        assert f"python -m emmental {verb}" in capsys.readouterr().out
+        assert f"usage: smp {verb}" in capsys.readouterr().out
 
 
 def test_inspect(emmental, tiny_bert, tmp_path):

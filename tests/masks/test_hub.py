@@ -11,6 +11,7 @@ from huggingface_hub import ModelCard
 from emmental import masks
 from emmental.common.errors import InputError
 from emmental.masks import hub
+from emmental.recipes.kinds import Kind
 from tests.helpers import loopback
 from tests.helpers.tiny import random_mask
 
@@ -99,7 +100,7 @@ def test_the_card_of_a_mask_on_a_model_of_the_hub(mask):
         "pipeline_tag": "text-classification",
         "tags": ["pruning", "mask", "sst2"],
     }
-    assert described(mask, task="squad_v2")["pipeline_tag"] == "question-answering"
+    assert described(mask, task="squad_v2", kind=Kind.SPAN)["pipeline_tag"] == "question-answering"
 
 
 def test_a_folder_is_no_base_model_of_the_hub(mask):
