@@ -6,7 +6,7 @@
 #     bash eval.sh sst2.task                     # a task checkpoint, or the folder of a shrunk model
 #     bash eval.sh mnli_0.50_kd_mag              # a published mask, downloaded on first use
 #
-# Published: {mnli,qqp,squad}_{0.50,0.10,0.03}_kd_mag. What stands after goes to python -m emmental eval --help.
+# Published: {mnli,qqp,squad}_{0.50,0.10,0.03}_kd_mag. What stands after goes to smp eval --help.
 set -euo pipefail
 
 MODEL=${MODEL:-}                        # backbone: folder, Hub name or minilm (default: the one that the mask names)

@@ -1,4 +1,4 @@
-"""What the verbs of ``python -m emmental`` do: each takes the parsed arguments and prints."""
+"""What the verbs of ``smp`` do: each takes the parsed arguments and prints."""
 
 import csv
 import dataclasses

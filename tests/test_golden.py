@@ -122,5 +122,5 @@ def test_schedule(case):
 
 
 def test_every_file_is_covered():
-    others = {"schedule", "packed_mask"}  # above, and in test_mask_formats.py
+    others = {"schedule", "packed_mask"}  # above, and in masks/test_encodings.py
     assert CASES.keys() - others == {*GLUE_CASES, *SPAN_CASES}

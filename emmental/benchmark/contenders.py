@@ -83,7 +83,7 @@ def contender(name: str, model: LabelWordModel) -> Contender:
 
 
 def onnx_contender(path: Path) -> Contender:
-    """A file of onnx_export.py in ONNX Runtime, on as many threads as torch uses, which do not go on spinning when it
+    """A file of onnx_file.py in ONNX Runtime, on as many threads as torch uses, which do not go on spinning when it
     is another contender's turn. Its weights are the file's, give or take how ONNX Runtime arranges them. It has no
     arena that would keep memory, as torch has none."""
     import onnxruntime

@@ -1,6 +1,6 @@
 """What a mask gains on this machine: time and memory of each way to compute it, measured in turn, and sizes on disk.
 
-The ways are in contenders.py, tables and pictures in benchmark_report.py.
+The ways are in contenders.py, tables and pictures in report.py.
 """
 
 import statistics

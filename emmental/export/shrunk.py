@@ -1,4 +1,4 @@
-"""Shrunk models: BERT's and RoBERTa's blocks with the smaller layers that shrinking.py leaves of them.
+"""Shrunk models: BERT's and RoBERTa's blocks with the smaller layers that empty_rows.py leaves of them.
 
 The transformers model stays what it is; its attention and the linear layers of its blocks are replaced by name. For
 inference: attention has no dropout.

@@ -1,8 +1,8 @@
 """Pruning methods compared on one task: which runs that takes, and running those that are not finished.
 
-    python -m emmental.comparison sst2 "0.5 0.1" smp-s movement
+    python -m emmental.launch.compare sst2 "0.5 0.1" smp-s movement
 
-compare.sh calls this and explains the variables. The table and the picture are made in comparison_report.py.
+compare.sh calls this and explains the variables. The table and the picture are made in compare_report.py.
 """
 
 import os

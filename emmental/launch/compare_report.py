@@ -1,6 +1,6 @@
 """What a comparison shows: comparison.csv (a row per run), comparison.md (means over seeds) and comparison.png.
 
-Reads the folders that comparison.py names; every finished run in there counts.
+Reads the folders that compare.py names; every finished run in there counts.
 """
 
 import csv

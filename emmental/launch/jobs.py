@@ -2,7 +2,7 @@
 
     python -m emmental.launch run.sh mnli_0.03_mag --dry_run
 
-The recipes are in recipes.py, the plan that a dry run shows in plan.py, runs of several seeds in seeds.py. Loads
+The recipes are in emmental/recipes, the plan that a dry run shows in plan.py, runs of several seeds in seeds.py. Loads
 neither torch nor transformers and touches neither model nor data.
 """
 

@@ -70,7 +70,7 @@ def card(mask: masks.Mask) -> ModelCard:
 
 A binary mask over a frozen backbone, not a model: one bit per encoder weight.
 
-    python -m emmental pull <this repository>
+    smp pull <this repository>
     bash eval.sh <the path that it prints>
 
 ```json

@@ -41,7 +41,7 @@ class TaskTrainer(Trainer):
         self.last_losses: dict[str, torch.Tensor] = {}
 
     def get_train_dataloader(self):
-        """Trainer's batches, those of similar length in an order of our own; see order.SimilarLengths."""
+        """Trainer's batches, those of similar length in an order of our own; see sampler.SimilarLengths."""
         args = self.args
         if args.train_sampling_strategy != "group_by_length":
             return super().get_train_dataloader()
