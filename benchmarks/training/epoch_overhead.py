@@ -78,7 +78,7 @@ def build(config: SMPConfig, data_dir: str):
     plan = make_plan(config, len(problem.train), problem.lengths, config.world_size)
     config.set_intervals(plan)
     student = FrozenBackbone(backbone, problem)
-    init_scores(student.begin(prune.mask_info(config, backbone, problem)), "magnitude", 0.5)
+    init_scores(student.begin(prune.mask_info(config, backbone, problem), scores=True), "magnitude", 0.5)
     return prune.build_trainer(config, student, problem, prune.schedule_of(config, plan), teacher=None)
 
 

@@ -14,7 +14,7 @@ from emmental.common.errors import InputError
 from emmental.export import shrunk, shrunk_folder, task_file
 from emmental.inference.sentences import Pruned
 from emmental.inference.spans import PrunedSpans
-from emmental.models.heads import LabelWordModel, SequenceClassifier
+from emmental.models.heads import LabelWordModel
 from emmental.runtime import choose
 
 BASELINE = "dense fp32"
@@ -74,7 +74,7 @@ def _sparse(name: str, dense: LabelWordModel) -> list[Contender]:
         model = with_runtime(dense, "sparse")
     except InputError:
         return []
-    return [] if model.backbone is dense.backbone else [contender(name, model)]
+    return [] if model.form is dense.form else [contender(name, model)]
 
 
 def contender(name: str, model: LabelWordModel) -> Contender:
@@ -102,12 +102,11 @@ def onnx_contender(path: Path) -> Contender:
     return Contender("ONNX Runtime", logits, path.stat().st_size)
 
 
-def with_runtime(dense: LabelWordModel, runtime: str, whole: bool = False) -> LabelWordModel:
-    """The model by another runtime, sharing the weights that both need. whole: compute all tokens in the last layer,
-    though a classifier needs no more than the first ones."""
+def with_runtime(dense: LabelWordModel, runtime: str) -> LabelWordModel:
+    """The model by another runtime, sharing the weights that both need."""
     model = copy.copy(dense)
     model._modules = dict(dense._modules)
-    model.backbone = choose.prepared(dense.backbone, runtime, isinstance(dense, SequenceClassifier) and not whole)
+    model.form = choose.prepared(dense.form, runtime)
     return model
 
 

@@ -3,16 +3,13 @@
 from dataclasses import asdict
 from pathlib import Path
 
-import matplotlib
 import torch
+from matplotlib.figure import Figure
 
 from emmental.benchmark.contenders import BASELINE
 from emmental.benchmark.timing import Measured, Timing
-from emmental.common.files import replacing
+from emmental.common.pictures import save
 from emmental.common.text import aligned
-
-matplotlib.use("agg")  # files only, no display
-from matplotlib import pyplot as plt
 
 
 def show(measured: Measured, title: str) -> str:
@@ -71,15 +68,14 @@ def draw(measured: Measured, title: str, path: Path) -> None:
     texts = list(dict.fromkeys(setting[0] for setting in measured.timings))
     tokens = list(dict.fromkeys(setting[1] for setting in measured.timings))
     size = (1.5 + 3.3 * len(texts), 0.9 + (0.7 + 0.35 * len(measured.memory)) * len(tokens))
-    figure, axes = plt.subplots(len(tokens), len(texts), figsize=size, layout="constrained", squeeze=False, sharey=True)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(tokens), len(texts), squeeze=False, sharey=True)
     for (batch, length), timing in measured.timings.items():
         _panel(axes[tokens.index(length), texts.index(batch)], timing, f"{batch} x {length} tokens")
     for panel in axes[-1]:
         panel.set_xlabel("milliseconds")
     figure.suptitle(title)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
-    plt.close(figure)
+    save(figure, path)
 
 
 def machine() -> str:

@@ -13,7 +13,7 @@ from emmental.inference.sentences import Pruned
 from emmental.inference.spans import PrunedSpans
 from emmental.models.backbones import Backbone, load_backbone
 from emmental.models.heads import LabelWordModel, SpanClassifier, head_class, label_word_ids
-from emmental.pruning.masked_linear import fold_out, swap_in
+from emmental.pruning.matrices import encoder_linears
 from emmental.runtime import choose
 
 
@@ -55,8 +55,8 @@ def fold(mask: masks.Mask, backbone: Backbone | str | None = None, force: bool =
     if not isinstance(backbone, Backbone):
         backbone = load_backbone(backbone or mask.info.base_model, mask.info.base_revision if not backbone else None)
     masks.check_backbone(mask.info, backbone.weights_sha256(), backbone.head_sha256(), force)
-    masks.apply(mask.bits, swap_in(backbone.model))
-    fold_out(backbone.model)
+    masks.fold(mask.bits, encoder_linears(backbone.model))
+    backbone.model.requires_grad_(False)
     return backbone
 
 
@@ -78,6 +78,5 @@ def set_runtime(pruned: Pruned | PrunedSpans, runtime: str) -> Pruned | PrunedSp
                 f"{pruned.info.base_model} was fine-tuned: --runtime {runtime} is for masks over a frozen backbone"
             )
         return pruned
-    first_only = isinstance(pruned, Pruned)
-    pruned.model.backbone = choose.prepared(pruned.model.backbone, runtime, first_only)
+    pruned.model.form = choose.prepared(pruned.model.form, runtime)
     return pruned

@@ -23,9 +23,7 @@ class MaskedBackbone:
         self.backbone = backbone if isinstance(backbone, Backbone) else load_backbone(backbone)
         self._hashes = self.backbone.weights_sha256(), self.backbone.head_sha256()
         self._decoder = self.backbone.model.get_output_embeddings()
-        self._layers = swap_in(self.backbone.model)
-        for layer in self._layers.values():
-            layer.drop_scores()  # nothing is trained here
+        self._layers = swap_in(self.backbone.model, scores=False)
         self._tasks: dict[str, tuple[dict[str, np.ndarray], masks.MaskInfo]] = {}
 
     def add(self, name: str, mask: masks.Mask | str | Path, force: bool = False) -> None:

@@ -10,17 +10,16 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from emmental.common.files import replacing, write_text
+from emmental.common.pictures import save
 from emmental.common.run_folder import RESULTS
 from emmental.common.text import markdown
-from emmental.launch.compare import Contestant, parse_folder
+from emmental.launch.contestants import Contestant, parse_folder
 from emmental.recipes.methods import LINES
 from emmental.recipes.table import RECIPES
-
-matplotlib.use("agg")  # files only, no display
-from matplotlib import pyplot as plt
 
 INITS = {False: "scores start as published", True: "scores start at the weights' magnitude"}
 
@@ -78,9 +77,7 @@ def write(output: Path, task: str, command: str, log_axis: bool) -> str:
     )
     write_text(output / "comparison.md", f"{text}\n{note}")
     figure = picture(points, task, metric, log_axis)
-    with replacing(output / "comparison.png") as temporary:
-        figure.savefig(temporary, dpi=110)
-    plt.close(figure)
+    save(figure, output / "comparison.png")
     return f"{text}\n{output}: comparison.csv, comparison.md, comparison.png"
 
 
@@ -144,7 +141,7 @@ def _scale(task: str) -> int:
     return 1 if task == "squad" else 100
 
 
-def picture(points: list[Point], task: str, metric: str, log_axis: bool) -> plt.Figure:
+def picture(points: list[Point], task: str, metric: str, log_axis: bool) -> Figure:
     """The metric over the remaining weights in percent: a line per method, bars where there are several seeds.
 
     A panel for each of the scores' inits, which would hide each other in one; pruning by magnitude has no scores and
@@ -154,9 +151,8 @@ def picture(points: list[Point], task: str, metric: str, log_axis: bool) -> plt.
     for point in points:
         lines[point.contestant].append(point)
     inits = sorted({contestant.magnitude_init for contestant in lines if contestant.learns_scores}) or [False]
-    figure, panels = plt.subplots(
-        ncols=len(inits), figsize=(3 + 5 * len(inits), 5.2), sharey=True, squeeze=False, layout="constrained"
-    )
+    figure = Figure(figsize=(3 + 5 * len(inits), 5.2), layout="constrained")
+    panels = figure.subplots(ncols=len(inits), sharey=True, squeeze=False)
     for axes, magnitude_init in zip(panels[0], inits, strict=True):
         _draw_panel(
             axes,
@@ -178,7 +174,7 @@ def picture(points: list[Point], task: str, metric: str, log_axis: bool) -> plt.
     return figure
 
 
-def _draw_panel(axes: plt.Axes, lines: dict[Contestant, list[Point]], task: str, metric: str) -> None:
+def _draw_panel(axes: Axes, lines: dict[Contestant, list[Point]], task: str, metric: str) -> None:
     """The lines of one init, the dense model and the majority class."""
     scale = _scale(task)
     for contestant, line in lines.items():

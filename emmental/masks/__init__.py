@@ -11,6 +11,7 @@ from emmental.masks.mask import (
     check_backbone,
     check_matrices,
     entropy_bound,
+    fold,
 )
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "check_backbone",
     "check_matrices",
     "entropy_bound",
+    "fold",
     "load",
     "read_info",
     "save",

@@ -1,9 +1,11 @@
 """The product: a mask over a named frozen backbone. What it says of itself, its checks, putting it on."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from emmental.common.errors import InputError
 from emmental.pruning.masked_linear import MaskedLinear
@@ -49,13 +51,22 @@ def apply(bits: dict[str, torch.Tensor], layers: dict[str, MaskedLinear]) -> Non
         layer.mask = bits[name].to(layer.mask.device)
 
 
-def check_matrices(bits: dict[str, torch.Tensor], layers: dict[str, MaskedLinear]) -> None:
-    """Raise InputError where a mask's matrices have other names or shapes than the layers."""
+def fold(bits: dict[str, torch.Tensor], linears: Mapping[str, nn.Linear]) -> None:
+    """Multiply a mask into the weights of plain layers, where they are. Raises InputError as ``apply``."""
+    check_matrices(bits, linears)
+    with torch.no_grad():
+        for name, linear in linears.items():
+            linear.weight.mul_(bits[name].to(linear.weight.device))
+
+
+def check_matrices(bits: dict[str, torch.Tensor], layers: Mapping[str, nn.Linear]) -> None:
+    """Raise InputError where a mask's matrices have other names or shapes than the layers' weights."""
     for name in sorted(bits.keys() ^ layers.keys()):
         raise InputError(f"mask and backbone do not have the same matrices: {name} is only in one of them")
     for name, layer in layers.items():
-        if bits[name].shape != layer.mask.shape:
-            raise InputError(f"{name}: the mask is {tuple(bits[name].shape)}, the backbone's {tuple(layer.mask.shape)}")
+        if bits[name].shape != layer.weight.shape:
+            shapes = tuple(bits[name].shape), tuple(layer.weight.shape)
+            raise InputError(f"{name}: the mask is {shapes[0]}, the backbone's {shapes[1]}")
 
 
 def check_backbone(info: MaskInfo, weights_sha256: str, head_sha256: str, force: bool = False) -> None:

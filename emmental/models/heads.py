@@ -1,12 +1,11 @@
 """Label words: a frozen masked-LM head answers a task by the logits of a few words. No new parameters, no template."""
 
-import contextlib
-import inspect
-
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from emmental.common.errors import InputError
+from emmental.models.forms import DenseForm
 from emmental.models.losses import distillation, span_loss, task_loss, without_padding
 
 
@@ -27,27 +26,24 @@ def _single_token(tokenizer, word: str) -> int:
 
 
 class LabelWordModel(nn.Module):
-    """A masked LM that answers in label words. Base of the heads; subclasses choose the positions that are read.
+    """A masked LM that answers in label words. Base of the heads; subclasses choose the tokens that are read.
 
     The vocabulary's output layer is narrowed to the words' rows, so that 2 instead of 30,522 logits are computed;
-    the rest of the masked LM runs as it is. The state dict holds what is trained and nothing else: the frozen
-    backbone can be had again by its name.
+    the rest of the masked LM runs as it is. ``form`` computes it, at first as transformers does. The state dict holds
+    what is trained and nothing else: the frozen backbone can be had again by its name.
     """
 
-    def __init__(self, backbone: nn.Module, word_ids: list[int]):
+    def __init__(self, backbone: PreTrainedModel, word_ids: list[int]):
         super().__init__()
-        self.backbone = backbone
-        self.backbone_inputs = set(inspect.signature(backbone.forward).parameters)
         backbone.set_output_embeddings(_narrow(backbone.get_output_embeddings(), word_ids))
+        self.form: nn.Module = DenseForm(backbone)
         self.register_state_dict_post_hook(_drop_frozen)
         self.register_load_state_dict_post_hook(_ignore_frozen)
 
-    def token_logits(self, tokens: slice = slice(None), **inputs: torch.Tensor) -> torch.Tensor:
-        """Logits of the label words at these tokens, by default all: [batch, tokens, words]. The masked-LM head runs
-        on them alone."""
-        known = {name: value for name, value in inputs.items() if value is not None and name in self.backbone_inputs}
-        with _encoder_gives(self.backbone.base_model, tokens):
-            return self.backbone(**known).logits
+    @property
+    def backbone(self) -> PreTrainedModel:
+        """The masked LM, while its form is the dense one."""
+        return self.form.model
 
 
 class SequenceClassifier(LabelWordModel):
@@ -56,8 +52,7 @@ class SequenceClassifier(LabelWordModel):
     def forward(self, input_ids, attention_mask=None, token_type_ids=None, labels=None):
         """input_ids, attention_mask, token_type_ids: int64 [batch, length]; labels: int64 or, for one word, float
         [batch]. Returns a dict with ``logits`` [batch, words] and, where labels are given, the scalar ``loss``."""
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
-        outputs = {"logits": self.token_logits(slice(1), **inputs)[:, 0]}
+        outputs = {"logits": self.form(input_ids, attention_mask, token_type_ids, first_only=True)[:, 0]}
         if labels is not None:
             outputs = {"loss": task_loss(outputs["logits"], labels)} | outputs
         return outputs
@@ -78,7 +73,7 @@ class SpanClassifier(LabelWordModel):
         """input_ids, attention_mask, token_type_ids: int64 [batch, length]; positions: int64 [batch]. Returns a dict
         with start_logits and end_logits [batch, length] and, where positions are given, the scalar ``loss``, to which
         padding does not count."""
-        logits = self.token_logits(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+        logits = self.form(input_ids, attention_mask, token_type_ids)
         outputs = {"start_logits": logits[..., 0], "end_logits": logits[..., 1]}
         if start_positions is not None:
             start, end = (without_padding(side, attention_mask) for side in outputs.values())
@@ -100,20 +95,6 @@ class SpanClassifier(LabelWordModel):
 def head_class(label_words: dict[str, str]) -> type[LabelWordModel]:
     """The head that answers in these words: that of spans for ``start`` and ``end``, else one answer per text."""
     return SpanClassifier if label_words.keys() == {"start", "end"} else SequenceClassifier
-
-
-@contextlib.contextmanager
-def _encoder_gives(encoder: nn.Module, tokens: slice):
-    """While it is open, the encoder hands only these tokens' vectors on to the head."""
-
-    def cut(module, inputs, outputs):
-        outputs["last_hidden_state"] = outputs["last_hidden_state"][:, tokens]
-
-    hook = encoder.register_forward_hook(cut)
-    try:
-        yield
-    finally:
-        hook.remove()
 
 
 def _narrow(decoder: nn.Linear, word_ids: list[int]) -> nn.Linear:

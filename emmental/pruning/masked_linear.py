@@ -18,21 +18,22 @@ class MaskedLinear(nn.Linear):
 
     def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
         super().__init__(in_features, out_features, bias, device, dtype)
-        self._add_mask()
+        self._add_mask(scores=True)
 
     @classmethod
-    def from_linear(cls, linear: nn.Linear) -> "MaskedLinear":
-        """The same layer with a mask. Weight and bias are shared with ``linear``, not copied."""
+    def from_linear(cls, linear: nn.Linear, scores: bool = True) -> "MaskedLinear":
+        """The same layer with a mask, and with scores where they are learned. Weight and bias are shared with
+        ``linear``, not copied."""
         layer = cls.__new__(cls)
         nn.Module.__init__(layer)
         layer.in_features, layer.out_features = linear.in_features, linear.out_features
         layer.weight, layer.bias = linear.weight, linear.bias
-        layer._add_mask()
+        layer._add_mask(scores)
         return layer
 
-    def _add_mask(self):
+    def _add_mask(self, scores: bool):
         self.requires_grad_(False)
-        self.mask_scores = nn.Parameter(torch.zeros_like(self.weight))
+        self.register_parameter("mask_scores", nn.Parameter(torch.zeros_like(self.weight)) if scores else None)
         self.register_buffer("mask", torch.ones_like(self.weight, dtype=torch.bool), persistent=False)
 
     def select(self, density: float, ranked: torch.Tensor | None = None) -> None:
@@ -43,11 +44,6 @@ class MaskedLinear(nn.Linear):
     def kept(self) -> int:
         """How many weights count: ones of the mask, or gates that are not closed."""
         return int(self.mask.count_nonzero())
-
-    def drop_scores(self) -> None:
-        """No memory for scores: the mask is not learned by them."""
-        del self.mask_scores
-        self.register_parameter("mask_scores", None)
 
     def masked_weight(self) -> torch.Tensor:
         """W * M, [out, in]."""
@@ -64,9 +60,10 @@ def masked_layers(model: nn.Module) -> dict[str, MaskedLinear]:
     return {name: module for name, module in model.named_modules() if isinstance(module, MaskedLinear)}
 
 
-def swap_in(model: nn.Module) -> dict[str, MaskedLinear]:
+def swap_in(model: nn.Module, scores: bool = True) -> dict[str, MaskedLinear]:
     """Put a MaskedLinear in the place of every encoder linear and freeze everything but the scores.
 
+    scores: whether there are any; where the mask is not learned by them they would take the weights' memory again.
     Returns the new layers by dotted name. Raises ValueError where the model has no linear layer in a numbered block.
     """
     linears = encoder_linears(model)
@@ -74,7 +71,7 @@ def swap_in(model: nn.Module) -> dict[str, MaskedLinear]:
         raise ValueError("the encoder has no linear layers in numbered blocks: nothing to mask")
     model.requires_grad_(False)
     for name, linear in linears.items():
-        model.set_submodule(name, MaskedLinear.from_linear(linear))
+        model.set_submodule(name, MaskedLinear.from_linear(linear, scores))
     return masked_layers(model)
 
 

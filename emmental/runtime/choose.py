@@ -8,6 +8,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from emmental.common.errors import InputError
+from emmental.models.forms import DenseForm
 from emmental.pruning.matrices import encoder_linears
 from emmental.runtime import calibration
 from emmental.runtime.blocks import named_products
@@ -23,25 +24,26 @@ def check(runtime: str) -> None:
         raise InputError(f"no runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
 
 
-def prepared(model: PreTrainedModel, runtime: str, first_only: bool) -> nn.Module:
-    """What computes a folded masked LM by this runtime; the model itself where that is dense.
+def prepared(dense: DenseForm, runtime: str) -> nn.Module:
+    """The form of a folded masked LM that computes it by this runtime; the same where that is dense.
 
-    first_only: as of SparseMaskedLM. Raises InputError for an unknown runtime, and for ``sparse`` on an architecture
-    other than BERT and RoBERTa, where ``auto`` is dense. Without MKL both are dense, and a message says so.
+    Raises InputError for an unknown runtime, and for ``sparse`` on an architecture other than BERT and RoBERTa, where
+    ``auto`` is dense. Without MKL both are dense, and a message says so.
     """
     check(runtime)
+    model = dense.model
     if runtime == "dense":
-        return model
+        return dense
     if model.config.model_type not in ARCHITECTURES:
         if runtime == "auto":
-            return model
+            return dense
         raise InputError(
             f"the sparse runtime computes BERT and RoBERTa, not {type(model).__name__}: use the runtime dense or auto"
         )
     if not torch.backends.mkl.is_available():
         print(f"this torch has no MKL, whose sparse products {runtime!r} needs: dense instead", file=sys.stderr)
-        return model
-    return SparseMaskedLM(model, first_only) if runtime == "sparse" else _fastest(model, first_only)
+        return dense
+    return SparseMaskedLM(model) if runtime == "sparse" else _fastest(dense)
 
 
 class ByTokens(nn.Module):
@@ -52,17 +54,11 @@ class ByTokens(nn.Module):
         self.tokens = list(forms)
         self.forms = nn.ModuleList(forms.values())
 
-    @property
-    def base_model(self) -> nn.Module:
-        """Of the plain model, if it is among the forms: a head that reads fewer tokens tells it so there."""
-        plain = [form for form in self.forms if isinstance(form, PreTrainedModel)]
-        return [*plain, *self.forms][0].base_model
-
-    def forward(self, input_ids, attention_mask=None, token_type_ids=None):
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None, first_only: bool = False) -> torch.Tensor:
         """As the forms'."""
         tokens = input_ids.numel() if attention_mask is None else int(attention_mask.sum())
         form = self.forms[self.tokens.index(nearest(min(tokens, GROUP_TOKENS)))]
-        return form(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+        return form(input_ids, attention_mask, token_type_ids, first_only)
 
 
 def nearest(tokens: int) -> int:
@@ -91,22 +87,22 @@ def share_kept(weight: torch.Tensor) -> float:
     return weight.count_nonzero().item() / weight.numel()
 
 
-def _fastest(model: PreTrainedModel, first_only: bool) -> nn.Module:
+def _fastest(dense: DenseForm) -> ByTokens:
     matrices = {}  # which the forms share
 
     def weights(sparse: frozenset[str]) -> Callable[[str, torch.Tensor], torch.Tensor]:
-        def weight(name: str, dense: torch.Tensor) -> torch.Tensor:
+        def weight(name: str, plain: torch.Tensor) -> torch.Tensor:
             if name not in sparse:
-                return dense
+                return plain
             if name not in matrices:
-                matrices[name] = csr(dense)
+                matrices[name] = csr(plain)
             return matrices[name]
 
         return weight
 
-    forms = {frozenset(): model}
-    chosen = {tokens: frozenset(names) for tokens, names in sparse_products(model).items()}
+    forms = {frozenset(): dense}
+    chosen = {tokens: frozenset(names) for tokens, names in sparse_products(dense.model).items()}
     for sparse in chosen.values():
         if sparse not in forms:
-            forms[sparse] = SparseMaskedLM(model, first_only, weights(sparse))
+            forms[sparse] = SparseMaskedLM(dense.model, weights(sparse))
     return ByTokens({tokens: forms[sparse] for tokens, sparse in chosen.items()})

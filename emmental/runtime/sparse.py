@@ -13,7 +13,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
-from transformers.modeling_outputs import MaskedLMOutput
 
 from emmental.runtime.blocks import products_of
 
@@ -71,21 +70,18 @@ class Block(nn.Module):
 
 
 class SparseMaskedLM(nn.Module):
-    """Stands in for a folded BertForMaskedLM or RobertaForMaskedLM, whole or shrunk; shares all tensors that it can.
+    """The sparse form of a folded BertForMaskedLM or RobertaForMaskedLM, whole or shrunk. Shares all tensors it can.
 
     weight: from a product's name (see blocks.named_products) and its weight [out, in] to what it is computed with,
-    by default the same as CSR. first_only: give the logits of each sequence's first token alone, and in the last layer
-    compute nothing else.
+    by default the same as CSR.
     """
 
     def __init__(
         self,
         model: PreTrainedModel,
-        first_only: bool,
         weight: Callable[[str, torch.Tensor], torch.Tensor] = lambda name, weight: csr(weight),
     ):
         super().__init__()
-        self.first_only = first_only
         self.embeddings = model.base_model.embeddings
         self.blocks = nn.ModuleList(
             Block(layer, lambda name, dense, number=number: weight(f"{number}.{name}", dense))
@@ -93,36 +89,31 @@ class SparseMaskedLM(nn.Module):
         )
         (self.head,) = (part for name, part in model.named_children() if name != model.base_model_prefix)
 
-    @property
-    def base_model(self) -> nn.Module:
-        """Where transformers' models let a head read fewer tokens; here first_only decides that."""
-        return self.blocks
-
     @torch.inference_mode()
-    def forward(self, input_ids, attention_mask=None, token_type_ids=None) -> MaskedLMOutput:
-        """int64 [batch, length] each. logits: [batch, length, words], 0 at padding; first_only: [batch, 1, words]."""
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None, first_only: bool = False) -> torch.Tensor:
+        """As of models.forms; logits at padding are 0. first_only: the last layer computes first tokens alone, too."""
         real = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
         answers = [None] * len(real)
         for rows in grouped(real.sum(1).tolist(), GROUP_TOKENS):
             length = int(real[rows].any(0).nonzero().max()) + 1
             inputs = [x if x is None else x[rows, :length] for x in (input_ids, token_type_ids)]
-            for row, answer in zip(rows, self._answers(*inputs, real[rows, :length]), strict=True):
+            for row, answer in zip(rows, self._answers(*inputs, real[rows, :length], first_only), strict=True):
                 answers[row] = answer
         answers = torch.cat(answers)
-        if self.first_only:
-            return MaskedLMOutput(logits=answers[:, None])
+        if first_only:
+            return answers[:, None]
         logits = answers.new_zeros(*real.shape, answers.shape[1])
         logits[real] = answers
-        return MaskedLMOutput(logits=logits)
+        return logits
 
-    def _answers(self, input_ids, token_type_ids, real) -> tuple[torch.Tensor, ...]:
+    def _answers(self, input_ids, token_type_ids, real, first_only: bool) -> tuple[torch.Tensor, ...]:
         """The logits [tokens, words] of each sequence's real tokens, or of its first one."""
         lengths = real.sum(1).tolist()
         x = self.embeddings(input_ids, token_type_ids)[real].t().contiguous()
         for block in self.blocks[:-1]:
             x = block(x, lengths)
-        x = self.blocks[-1](x, lengths, self.first_only)
-        return self.head(x.t()).split([1] * len(lengths) if self.first_only else lengths)
+        x = self.blocks[-1](x, lengths, first_only)
+        return self.head(x.t()).split([1] * len(lengths) if first_only else lengths)
 
 
 def csr(weight: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,7 @@ from emmental.pruning.score_init import init_scores
 from emmental.recipes import paper_results
 from emmental.recipes.plan import Plan, make_plan
 from emmental.tasks.problem import Problem
-from emmental.training import checkpoints, processes, report, snapshots
+from emmental.training import checkpoints, plots, processes, report, snapshots
 from emmental.training.config import SMPConfig
 from emmental.training.preemption import Preemption
 from emmental.training.students import Student
@@ -42,10 +42,7 @@ def prune(config: SMPConfig, student: Student, problem: Problem) -> dict:
     teacher = checked_teacher(config, student.backbone, problem) if config.teacher_model_name_or_path else None
     info = mask_info(config, student.backbone, problem)
     transformers.set_seed(config.seed)
-    layers = student.begin(info)
-    if not plan.method.learns_scores:
-        for layer in layers.values():
-            layer.drop_scores()
+    layers = student.begin(info, plan.method.learns_scores)
     init_scores(layers, config.mask_init, config.mask_scale)
     settings = run_settings(config, info, schedule, problem.reading, teacher)
     checkpoint = prepare_output(config, settings)
@@ -192,14 +189,14 @@ def conclude(trainer: SMPTrainer, student: Student, problem: Problem, seconds: f
     if config.should_save:
         mask = student.leave(output_dir)
         title = f"{problem.task}, {100 * mask.density():.2f} % of {info.base_model} remain"
-        report.draw_density(mask.bits, title, output_dir / "density.png")
+        plots.draw_density(mask.bits, title, output_dir / "density.png")
         best_step = results["best_step"]
-        report.draw_curves(history, trainer.schedule, metric, best_step, problem.baseline, output_dir / "curves.png")
+        plots.draw_curves(history, trainer.schedule, metric, best_step, problem.baseline, output_dir / "curves.png")
         if config.snapshot_densities:
             rows = snapshots.collect(history, config.densities_in_passing(), problem.metrics)
             snapshots.write_csv(rows, output_dir / "densities.csv")
             end = config.final_threshold, results[metric]
-            report.draw_densities(rows, problem.metrics[0], end, problem.baseline, output_dir / "densities.png")
+            plots.draw_densities(rows, problem.metrics[0], end, problem.baseline, output_dir / "densities.png")
         write_json(output_dir / RESULTS, results)
         checkpoints.finish(output_dir)
         kd = bool(config.teacher_model_name_or_path)

@@ -3,22 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib
-import numpy as np
 import torch
 from transformers import ProgressCallback
 
-from emmental.common.files import replacing
 from emmental.common.run_folder import MASK, MODEL
 from emmental.common.text import duration, file_size, listing, readable
 from emmental.masks.mask import Mask
-from emmental.pruning.matrices import layer_number, matrix_type, short_type
-from emmental.pruning.schedule import Schedule
 from emmental.recipes import paper_results
 from emmental.recipes.plan import density_row, pruning_row, rate_row, score_rows, title
-
-matplotlib.use("agg")  # files only, no display
-from matplotlib import pyplot as plt
 
 
 def plan(config, plan, backbone, problem, layers, teacher, checkpoint) -> str:
@@ -151,89 +143,3 @@ class Progress(ProgressCallback):
         if measured:
             density = self.density()
             self.training_bar.write(f"step {state.global_step:>6}  density {density:.4f}  {'  '.join(measured)}")
-
-
-def draw_density(bits: dict[str, torch.Tensor], title: str, path: Path) -> None:
-    """Layers x matrix types, the remaining weights of each matrix in percent."""
-    columns = list(dict.fromkeys(matrix_type(name) for name in bits))
-    layers = sorted({layer_number(name) for name in bits})
-    percent = np.full((len(layers), len(columns)), np.nan)
-    for name, matrix in bits.items():
-        percent[layers.index(layer_number(name)), columns.index(matrix_type(name))] = 100 * matrix.float().mean().item()
-    figure, axes = plt.subplots(figsize=(1.6 + 1.25 * len(columns), 1.7 + 0.42 * len(layers)), layout="constrained")
-    mean = 100 * sum(int(m.sum()) for m in bits.values()) / sum(m.numel() for m in bits.values())
-    spread = max(np.nanmax(abs(percent - mean)), 0.1 * mean)  # small differences are to look small
-    image = axes.imshow(percent, aspect="auto", cmap="RdYlBu", vmin=mean - spread, vmax=mean + spread)
-    axes.set_xticks(range(len(columns)), [short_type(column).replace(".", "\n") for column in columns])
-    axes.set_yticks(range(len(layers)), layers)
-    axes.set_ylabel("layer")
-    axes.set_title(title)
-    for (row, column), value in np.ndenumerate(percent):
-        if not np.isnan(value):
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center")
-    figure.colorbar(image, label="remaining weights (%)")
-    _save(figure, path)
-
-
-def draw_curves(
-    history: list[dict], schedule: Schedule, metric: str, best_step: int, baseline: float | None, path: Path
-) -> None:
-    """Density, training loss and the chief metric over the steps; the metric that counts is marked."""
-    figure, (top, middle, bottom) = plt.subplots(3, figsize=(8, 8), sharex=True, layout="constrained")
-    if schedule.lambda_decides:
-        measured = [(entry["step"], 100 * entry["density"]) for entry in history if "density" in entry]
-        top.plot(*zip(*measured, strict=True), color="tab:blue")
-    else:
-        steps = np.linspace(0, schedule.total_steps, 400)
-        top.plot(steps, [100 * schedule.density(step) for step in steps], color="tab:blue")
-        top.axvline(schedule.pruning_steps, color="grey", linestyle=":")
-        top.annotate(
-            f" N = {schedule.pruning_steps}: {100 * schedule.final_density:g} % remain",
-            (schedule.pruning_steps, 60),
-            color="dimgrey",
-        )
-    top.set(ylabel="remaining weights (%)", ylim=(0, 103))
-
-    losses = [(entry["step"], entry["loss"]) for entry in history if "loss" in entry]
-    middle.plot(*zip(*losses, strict=True), color="tab:orange", label="loss")
-    tasks = [(entry["step"], entry["task_loss"]) for entry in history if entry.get("regulariser")]
-    if tasks:
-        middle.plot(*zip(*tasks, strict=True), color="tab:red", linewidth=0.8, label="without the regulariser")
-        middle.set_yscale("log")
-        middle.legend()
-    middle.set(ylabel="training loss")
-
-    points = {entry["step"]: entry[metric] for entry in history if metric in entry}
-    name = metric.removeprefix("eval_")
-    bottom.plot(points.keys(), points.values(), color="tab:green", marker=".", label=name)
-    bottom.plot(best_step, points[best_step], "*", color="black", markersize=12, label="what is kept")
-    _draw_baseline(bottom, baseline)
-    bottom.axvline(schedule.pruning_steps, color="grey", linestyle=":")
-    bottom.set(xlabel="step", ylabel=name)
-    bottom.legend()
-    for axes in (top, middle, bottom):
-        axes.grid(alpha=0.3)
-    _save(figure, path)
-
-
-def draw_densities(rows: list[dict], metric: str, end: tuple[float, float], baseline: float | None, path: Path) -> None:
-    """The metric of a run's snapshots over their density; the run's own result at ``end`` is marked."""
-    figure, axes = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
-    axes.plot([100 * row["density"] for row in rows], [row[metric] for row in rows], "o-", label="snapshots in passing")
-    axes.plot(100 * end[0], end[1], "*", color="black", markersize=14, label="the run's result")
-    _draw_baseline(axes, baseline)
-    axes.set(xlabel="remaining weights (%)", ylabel=metric)
-    axes.grid(alpha=0.3)
-    axes.legend()
-    _save(figure, path)
-
-
-def _draw_baseline(axes, baseline: float | None) -> None:
-    if baseline is not None:
-        axes.axhline(baseline, color="grey", linestyle="--", label="majority class")
-
-
-def _save(figure, path: Path) -> None:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
-    plt.close(figure)

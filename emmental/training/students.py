@@ -28,10 +28,10 @@ class FrozenBackbone:
         self.word_ids = label_word_ids(backbone.tokenizer, list(problem.label_words.values()))
         self.info: masks.MaskInfo | None = None
 
-    def begin(self, info: masks.MaskInfo) -> dict[str, MaskedLinear]:
-        """Put the masked layers in. info: what the run's mask file will say of itself."""
+    def begin(self, info: masks.MaskInfo, scores: bool) -> dict[str, MaskedLinear]:
+        """Put the masked layers in, with scores or without. info: what the run's mask file will say of itself."""
         self.info = info
-        return swap_in(self.backbone.model)
+        return swap_in(self.backbone.model, scores)
 
     def model(self) -> nn.Module:
         """The model that is trained. To be asked once: the head's output layer is narrowed."""
@@ -59,10 +59,10 @@ class TrainedBackbone:
         self.tokenizer = backbone.tokenizer
         self.info: masks.MaskInfo | None = None
 
-    def begin(self, info: masks.MaskInfo) -> dict[str, MaskedLinear]:
+    def begin(self, info: masks.MaskInfo, scores: bool) -> dict[str, MaskedLinear]:
         """See FrozenBackbone.begin."""
         self.info = info
-        masked = swap_in(self.backbone.model)
+        masked = swap_in(self.backbone.model, scores)
         for name, parameter in self.backbone.model.named_parameters():
             parameter.requires_grad_("embeddings." not in name)
         return masked

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from matplotlib import pyplot as plt
+from matplotlib import image
 from transformers import DistilBertConfig, DistilBertForMaskedLM
 
 from benchmarks.inference import speed
@@ -86,7 +86,7 @@ def test_table_and_picture_without_onnx_runtime(mask_file, monkeypatch, capsys):
     assert "ONNX Runtime: onnxruntime is not installed" in lines
     picture = mask_file.with_name("benchmark.png")
     assert f"picture: {picture}" in lines
-    assert plt.imread(picture).shape > (200, 600)
+    assert image.imread(picture).shape > (200, 600)
 
 
 @pytest.mark.usefixtures("no_onnx_runtime")

@@ -78,7 +78,7 @@ def test_every_runtime_computes_a_shrunk_folder(emmental, folder, tmp_path, monk
     (tmp_path / "product_costs.json").write_text(json.dumps({calibration.machine(): seconds}))
     for runtime, form in (("sparse", SparseMaskedLM), ("auto", ByTokens)):
         pruned = load_pruned(tmp_path / "small", runtime=runtime)
-        assert isinstance(pruned.model.backbone, form)
+        assert isinstance(pruned.model.form, form)
         assert abs(pruned.logits(TEXTS) - expected).max() < 1e-4
 
 

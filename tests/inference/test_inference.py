@@ -9,11 +9,12 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
 from emmental import masks
 from emmental.__main__ import main
 from emmental.common.errors import InputError
-from emmental.inference.load import load_pruned
+from emmental.inference.load import fold, load_pruned
 from emmental.inference.switching import MaskedBackbone
 from emmental.models.backbones import load_backbone
 from emmental.models.heads import SequenceClassifier
-from emmental.pruning.masked_linear import swap_in
+from emmental.pruning.masked_linear import masked_layers, swap_in
+from emmental.pruning.matrices import encoder_linears
 from tests.helpers.tiny import random_mask
 
 TEXTS = ["a good film", "very dull plot , bad music", "the actor was funny"]
@@ -34,6 +35,23 @@ def test_folded_model_equals_masked_layers(tiny_bert):
     assert (pruned.logits(TEXTS) == literal_logits(tiny_bert, mask, [8, 9])).all()
     assert pruned.labels == ["0", "1"]
     assert pruned.probabilities(TEXTS).sum(1) == pytest.approx([1, 1, 1])
+
+
+def test_folding_multiplies_the_weights_where_they_are(tiny_bert):
+    """No second layer, no scores, no copy."""
+    backbone, mask = load_backbone(str(tiny_bert)), random_mask(tiny_bert)
+    before = {name: (layer.weight, layer.weight.clone()) for name, layer in encoder_linears(backbone.model).items()}
+    fold(mask, backbone)
+    for name, layer in encoder_linears(backbone.model).items():
+        weight, values = before[name]
+        assert layer.weight is weight
+        assert torch.equal(weight, values * mask.bits[name])
+
+
+def test_resident_layers_hold_no_scores(tiny_bert):
+    layers = masked_layers(MaskedBackbone(str(tiny_bert)).backbone.model)
+    assert layers
+    assert all(layer.mask_scores is None for layer in layers.values())
 
 
 def test_switching_gives_a_fresh_load_s_logits_and_keeps_the_weights(tiny_bert):

@@ -11,8 +11,8 @@ import pytest
 
 from emmental.common.errors import InputError
 from emmental.launch import compare
-from emmental.launch.compare import Contestant, parse_contestant, parse_folder
-from emmental.launch.compare_report import Point, collect, label, picture, plt
+from emmental.launch.compare_report import Point, collect, label, picture
+from emmental.launch.contestants import Contestant, parse_contestant, parse_folder
 from emmental.recipes.methods import LINES, METHODS
 from tests.helpers.tiny import ROOT, data_flags
 
@@ -124,7 +124,6 @@ def test_the_picture_has_a_panel_for_each_init():
     ]
     figure = picture(points, "sst2", "accuracy", log_axis=False)
     published, magnitude = (drawn(axes) for axes in figure.axes)
-    plt.close(figure)
     assert published[1] == magnitude[1] == {"fine-tuned": 100, "majority class": 50}
     assert published[0] == {"SMP-S": [(50, 50)], "MaP": [(50, 87.5)]}
     assert magnitude[0] == {"SMP-S": [(50, 50), (25, 62.5)], "MaP": [(50, 87.5)]}
@@ -133,7 +132,6 @@ def test_the_picture_has_a_panel_for_each_init():
 def test_one_init_takes_one_panel():
     figure = picture([point("magnitude", 0.5, 0.75), point("finetune", 1, 1)], "sst2", "accuracy", log_axis=True)
     (axes,) = figure.axes
-    plt.close(figure)
     assert (axes.get_xscale(), drawn(axes)[0]) == ("log", {"MaP": [(50, 75)]})
 
 

@@ -33,7 +33,7 @@ def test_state_dict_holds_only_scores_and_loads_silently(backbone):
     layers = swap_in(backbone.model)
     model = SequenceClassifier(backbone.model, [5, 6])
     state = model.state_dict()
-    assert state.keys() == {f"backbone.{name}.mask_scores" for name in layers}
+    assert state.keys() == {f"form.model.{name}.mask_scores" for name in layers}
     changed = {name: scores + 1 for name, scores in state.items()}
     result = model.load_state_dict(changed, strict=True)
     assert not result.missing_keys

@@ -11,6 +11,7 @@ from emmental import masks
 from emmental.__main__ import main
 from emmental.common.errors import InputError
 from emmental.inference.load import fold, load_pruned
+from emmental.models.forms import DenseForm
 from emmental.runtime import calibration, choose
 from emmental.runtime.calibration import TOKENS, Cost, costs
 from emmental.runtime.sparse import SparseMaskedLM
@@ -49,7 +50,7 @@ def test_every_runtime_gives_the_dense_logits(tiny_bert, cache, runtime):
     mask = random_mask(tiny_bert)
     dense = load_pruned(mask).logits(TEXTS)
     other = load_pruned(mask, runtime=runtime)
-    assert isinstance(other.model.backbone, choose.ByTokens if runtime == "auto" else SparseMaskedLM)
+    assert isinstance(other.model.form, choose.ByTokens if runtime == "auto" else SparseMaskedLM)
     torch.testing.assert_close(torch.from_numpy(other.logits(TEXTS)), torch.from_numpy(dense), atol=1e-5, rtol=1e-5)
 
 
@@ -69,11 +70,11 @@ def test_auto_chooses_each_product_by_its_cost_and_the_tokens(tiny_bert, cache):
     costs = {shape: dict.fromkeys(TOKENS, DENSE) for shape in SHAPES}
     costs[32, 16] = {32: SPARSE, 128: SPARSE, 256: DENSE}
     remember(cache, costs)
-    model = load_pruned(random_mask(tiny_bert), runtime="auto").model.backbone
+    model = load_pruned(random_mask(tiny_bert), runtime="auto").model.form
     plain, few = model.forms[2], model.forms[0]
-    assert type(plain).__name__ == "BertForMaskedLM"
+    assert isinstance(plain, DenseForm)
     assert csr_products(few) == {f"blocks.{layer}.intermediate.weight" for layer in (0, 1)}
-    assert few.blocks[0].output.weight.data_ptr() == plain.bert.encoder.layer[0].output.dense.weight.data_ptr()
+    assert few.blocks[0].output.weight.data_ptr() == plain.model.bert.encoder.layer[0].output.dense.weight.data_ptr()
     assert model.forms[1] is few
     used = []
     for number, form in enumerate((few, plain)):
@@ -87,7 +88,7 @@ def test_auto_chooses_each_product_by_its_cost_and_the_tokens(tiny_bert, cache):
 def test_auto_knows_the_density(tiny_bert, cache, density, sparse):
     """Sparse costs a third of dense at 20 %, so more than dense at 60 %."""
     remember(cache, {shape: dict.fromkeys(TOKENS, (0.3, 0.11)) for shape in SHAPES})
-    model = load_pruned(random_mask(tiny_bert, density=density), runtime="auto").model.backbone
+    model = load_pruned(random_mask(tiny_bert, density=density), runtime="auto").model.form
     assert all(isinstance(form, SparseMaskedLM) is sparse for form in model.forms)
 
 
@@ -149,9 +150,10 @@ def test_other_architectures(cache):
     model = AutoModelForMaskedLM.from_config(
         DistilBertConfig(vocab_size=20, dim=16, hidden_dim=32, n_layers=1, n_heads=2)
     )
-    assert choose.prepared(model, "auto", first_only=True) is model
+    dense = DenseForm(model)
+    assert choose.prepared(dense, "auto") is dense
     with pytest.raises(InputError, match="computes BERT and RoBERTa, not DistilBertForMaskedLM"):
-        choose.prepared(model, "sparse", first_only=True)
+        choose.prepared(dense, "sparse")
 
 
 def test_a_mask_of_another_backbone_is_refused(tiny_bert, tmp_path):

@@ -82,8 +82,8 @@ def test_logits_are_transformers_own_however_texts_are_grouped(model, weight, ba
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sparse, "GROUP_TOKENS", group)
         patch.setattr(sparse, "CACHED_SCORES", scores)
-        logits = SparseMaskedLM(model, False, weight)(ids, real).logits
-        first = SparseMaskedLM(model, True, weight)(ids, real).logits
+        form = SparseMaskedLM(model, weight)
+        logits, first = form(ids, real), form(ids, real, first_only=True)
     assert logits.shape == (*ids.shape, VOCABULARY)
     assert first.shape == (len(ids), 1, VOCABULARY)
     for row, answer in enumerate(expected):
@@ -103,8 +103,8 @@ def test_shrunk_models_have_the_logits_of_the_folded_one(architecture, seed, den
     real = (torch.arange(9) < torch.tensor([9, 4, 7])[:, None]).long()
     expected, dense = (model(ids, attention_mask=real).logits for model in (whole, small))
     weight = csr_weight if as_csr else dense_weight
-    logits = SparseMaskedLM(small, False, weight)(ids, real).logits
-    first = SparseMaskedLM(small, True, weight)(ids, real).logits[:, 0]
+    form = SparseMaskedLM(small, weight)
+    logits, first = form(ids, real), form(ids, real, first_only=True)[:, 0]
     for other in (dense, expected):
         assert (logits - other)[real.bool()].abs().max() < 1e-4
         assert (first - other[:, 0]).abs().max() < 1e-4
@@ -130,29 +130,29 @@ def test_shrunk_heads_are_of_one_size_and_only_empty_rows_are_added():
 
 @pytest.mark.parametrize("model", MODELS, ids=["bert", "roberta"])
 def test_padding_changes_no_bit(model):
-    encoder = SparseMaskedLM(model, first_only=False)
+    encoder = SparseMaskedLM(model)
     ids = torch.randint(2, VOCABULARY, (3, 12))
     padded = torch.cat([ids, torch.ones(3, 7, dtype=torch.long)], 1)
     real = (torch.arange(19) < 12).long().expand(3, -1)
-    assert torch.equal(encoder(padded, real).logits[:, :12], encoder(ids).logits)
+    assert torch.equal(encoder(padded, real)[:, :12], encoder(ids))
 
 
 def test_token_types_count():
     model = MODELS[0]
     ids, types = torch.randint(2, VOCABULARY, (2, 9)), (torch.arange(9) > 4).long().expand(2, -1)
-    logits = SparseMaskedLM(model, first_only=False)(ids, token_type_ids=types).logits
+    logits = SparseMaskedLM(model)(ids, token_type_ids=types)
     torch.testing.assert_close(logits, model(input_ids=ids, token_type_ids=types).logits, atol=2e-5, rtol=1e-5)
     assert (logits - model(input_ids=ids).logits).abs().max() > 0.01
 
 
 def test_only_real_tokens_are_computed_and_first_ones_at_the_end():
-    encoder = SparseMaskedLM(MODELS[0], first_only=True)
+    encoder = SparseMaskedLM(MODELS[0])
     computed = []
     for block in encoder.blocks:
         for product in (block.key, block.query, block.intermediate):
             product.register_forward_hook(lambda product, inputs, output: computed.append(output.shape[1]))
     real = (torch.arange(20) < torch.tensor([3, 20, 9])[:, None]).long()
-    encoder(torch.full((3, 20), 5), real)
+    encoder(torch.full((3, 20), 5), real, first_only=True)
     assert computed == [32, 32, 32, 32, 32, 32, 32, 3, 3]
 
 
