@@ -1,8 +1,8 @@
 """Pruning methods compared on one task: which runs that takes, and running those that are not finished.
 
-    python -m emmental.comparison sst2 "0.5 0.1" smp-s movement
+    python -m emmental.launch.compare sst2 "0.5 0.1" smp-s movement
 
-compare.sh calls this and explains the variables. The table and the picture are made in comparison_report.py.
+compare.sh calls this and explains the variables. The table and the picture are made in compare_report.py.
 """
 
 import os
@@ -89,7 +89,7 @@ def compare(words: list[str], environment: Mapping[str, str]) -> None:
         seeds.check_command(folder, job.words())
     seeds.finish(commands)
 
-    from emmental.launch import compare_report  # it loads matplotlib, which a dry run does without
+    from emmental.launch import compare_report  # it loads matplotlib and pandas, which a dry run does without
 
     output = next(iter(commands)).parents[1]
     command = shlex.join(["bash", "compare.sh", *words])
