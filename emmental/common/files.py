@@ -1,10 +1,16 @@
 """Writing result files so that a file that exists is whole: a temporary name first, then a rename."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UMASK = os.umask(0)
 os.umask(UMASK)  # reading it means setting it
@@ -34,3 +40,9 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file."""
     with replacing(path) as temporary:
         temporary.write_text(text)
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table without its index, NaN as nothing; lines end as RFC 4180 has it."""
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\r\n")

@@ -89,7 +89,7 @@ def compare(words: list[str], environment: Mapping[str, str]) -> None:
         seeds.check_command(folder, job.words())
     seeds.finish(commands)
 
-    from emmental.launch import compare_report  # it loads matplotlib, which a dry run does without
+    from emmental.launch import compare_report  # it loads matplotlib and pandas, which a dry run does without
 
     output = next(iter(commands)).parents[1]
     command = shlex.join(["bash", "compare.sh", *words])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
@@ -76,11 +77,13 @@ def draw_curves(
     save(figure, path)
 
 
-def draw_densities(rows: list[dict], metric: str, end: tuple[float, float], baseline: float | None, path: Path) -> None:
+def draw_densities(
+    rows: pd.DataFrame, metric: str, end: tuple[float, float], baseline: float | None, path: Path
+) -> None:
     """The metric of a run's snapshots over their density; the run's own result at ``end`` is marked."""
     figure = Figure(figsize=(6.5, 4.2), layout="constrained")
     axes = figure.subplots()
-    axes.plot([100 * row["density"] for row in rows], [row[metric] for row in rows], "o-", label="snapshots in passing")
+    axes.plot(100 * rows["density"], rows[metric], "o-", label="snapshots in passing")
     axes.plot(100 * end[0], end[1], "*", color="black", markersize=14, label="the run's result")
     _draw_baseline(axes, baseline)
     axes.set(xlabel="remaining weights (%)", ylabel=metric)

@@ -11,7 +11,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from emmental import masks
 from emmental.common import provenance
 from emmental.common.errors import InputError
-from emmental.common.files import write_json
+from emmental.common.files import write_csv, write_json
 from emmental.common.run_folder import BEST, RESULTS
 from emmental.models.backbones import Backbone
 from emmental.pruning.masked_linear import density
@@ -195,7 +195,7 @@ def conclude(trainer: SMPTrainer, student: Student, problem: Problem, seconds: f
         plots.draw_curves(history, trainer.schedule, metric, best_step, problem.baseline, output_dir / "curves.png")
         if config.snapshot_densities:
             rows = snapshots.collect(history, config.densities_in_passing(), problem.metrics)
-            snapshots.write_csv(rows, output_dir / "densities.csv")
+            write_csv(rows, output_dir / "densities.csv")
             end = config.final_threshold, results[metric]
             plots.draw_densities(rows, problem.metrics[0], end, problem.baseline, output_dir / "densities.png")
         write_json(output_dir / RESULTS, results)

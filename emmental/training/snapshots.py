@@ -3,13 +3,10 @@
 A snapshot is not a dedicated run: its scores were still moving, and no step was spent at its density.
 """
 
-import csv
 from collections.abc import Callable
-from pathlib import Path
 
+import pandas as pd
 from transformers import TrainerCallback
-
-from emmental.common.files import replacing
 
 
 def prefix(density: float) -> str:
@@ -33,19 +30,11 @@ class Snapshots(TrainerCallback):
                 self.evaluate(density)
 
 
-def collect(history: list[dict], densities: list[float], metrics: tuple[str, ...]) -> list[dict]:
+def collect(history: list[dict], densities: list[float], metrics: tuple[str, ...]) -> pd.DataFrame:
     """A row per snapshot: density, step, metrics, out of Trainer's log."""
     rows = []
     for density in densities:
         entry = next(entry for entry in history if f"{prefix(density)}_{metrics[0]}" in entry)
         measured = {metric: entry[f"{prefix(density)}_{metric}"] for metric in metrics}
         rows.append({"density": density, "step": entry["step"], **measured, "mask": f"{prefix(density)}.safetensors"})
-    return rows
-
-
-def write_csv(rows: list[dict], path: Path) -> None:
-    """densities.csv"""
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
-        table = csv.DictWriter(file, rows[0].keys())
-        table.writeheader()
-        table.writerows(rows)
+    return pd.DataFrame(rows)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import shlex
 import statistics
 import subprocess
@@ -10,8 +11,9 @@ import sys
 import pytest
 
 from emmental.common.errors import InputError
+from emmental.common.files import write_json
 from emmental.launch import compare
-from emmental.launch.compare_report import Point, collect, label, picture
+from emmental.launch.compare_report import collect, label, over_seeds, picture, table, write
 from emmental.launch.contestants import Contestant, parse_contestant, parse_folder
 from emmental.recipes.methods import LINES, METHODS
 from tests.helpers.tiny import ROOT, data_flags
@@ -99,12 +101,56 @@ def test_every_line_has_its_own_name_and_colour():
     assert label(Contestant("smp-s", kd=True, magnitude_init=True)) == "SMP-S + KD, magnitude init"
 
 
-def point(name, density, *metrics, magnitude_init=False):
-    """A point of the picture with a run per metric."""
-    runs = [
-        {"density": density, "eval_accuracy": some, "majority_eval_accuracy": 0.5, "model": "m"} for some in metrics
+def finished(output, folder, density, *metrics, **results):
+    """What runs of a contestant leave in its folder, a seed for each metric."""
+    for seed, value in enumerate(metrics):
+        run = {
+            "model": "m", "density": density, "seed": seed, "eval_accuracy": value, "majority_eval_accuracy": 0.5,
+            "trained_parameters": 1000, "global_step": 9, "seconds": 1.25 + seed,
+            **dict.fromkeys(("torch", "transformers", "python", "commit", "command"), ""), **results,
+        }  # fmt: skip
+        (output / folder / f"seed_{seed}").mkdir(parents=True)
+        write_json(output / folder / f"seed_{seed}" / "all_results.json", run)
+
+
+def points(output):
+    """What picture and table are made of."""
+    return over_seeds(collect(output, "accuracy"), "accuracy")
+
+
+def test_points_come_by_method_and_falling_density_with_mean_and_deviation(tmp_path):
+    finished(tmp_path, "finetune", 1, 1.0)
+    finished(tmp_path, "l0_lambda_400", 0.25, 0.5)
+    finished(tmp_path, "l0_lambda_50", 0.5, 0.25)
+    finished(tmp_path, "smp-s_0.1", 0.1, 0.875, 0.625)
+    finished(tmp_path, "smp-s+magnitude_init_0.5", 0.5, 0.5)
+    found = points(tmp_path)
+    assert list(found.index) == [
+        "smp-s_0.1", "smp-s+magnitude_init_0.5", "l0_lambda_50", "l0_lambda_400", "finetune",
+    ]  # fmt: skip
+    first, *others = found.itertuples()
+    assert (first.mean, first.seeds, first.seconds) == (0.75, 2, 1.75)
+    assert first.deviation == pytest.approx(0.125 * 2**0.5)
+    assert all(math.isnan(other.deviation) for other in others)
+    shown = table(found, "sst2", "accuracy").splitlines()
+    assert shown[4] == "| SMP-S | 10.0 % | 75.0 ± 17.7 | 2 | 1,000 | 2 | 9 |"
+    assert shown[5] == "| SMP-S, magnitude init | 50.0 % | 50.0 | 1 | 1,000 | 1 | 9 |"
+    assert shown[-1] == "| majority class |  | 50.0 |  |  |  |  |"
+
+
+def test_the_csv_holds_what_runs_measured_and_nothing_where_they_did_not(tmp_path):
+    finished(
+        tmp_path, "smp-s_0.1", 0.1, 1 / 3, last_eval_accuracy=0.25, final_lambda=400.0, seconds=1.26, command="a,b"
+    )
+    finished(tmp_path, "finetune", 1.0, 0.5, majority_eval_accuracy=None)
+    write(tmp_path, "sst2", "compare.sh sst2", log_axis=False)
+    assert (tmp_path / "comparison.csv").read_bytes().decode().split("\r\n") == [
+        "method,density_asked,lambda,density,seed,accuracy,best_accuracy,majority,trained_parameters,steps,seconds,torch,"
+        "transformers,python,commit,command",
+        'SMP-S,0.1,400.0,0.1,0,0.25,0.3333333333333333,0.5,1000,9,1.3,,,,,"a,b"',
+        "fine-tuned,,,1.0,0,0.5,0.5,,1000,9,1.2,,,,,",
+        "",
     ]
-    return Point(Contestant(name, magnitude_init=magnitude_init), density, None, tuple(runs))
 
 
 def drawn(axes):
@@ -115,22 +161,23 @@ def drawn(axes):
     return lines, flat
 
 
-def test_the_picture_has_a_panel_for_each_init():
-    points = [point("smp-s", 0.5, 0.5), point("smp-s", 0.5, 0.75, 0.25, magnitude_init=True)]
-    points += [
-        point("smp-s", 0.25, 0.625, magnitude_init=True),
-        point("magnitude", 0.5, 0.875),
-        point("finetune", 1, 1),
-    ]
-    figure = picture(points, "sst2", "accuracy", log_axis=False)
+def test_the_picture_has_a_panel_for_each_init(tmp_path):
+    finished(tmp_path, "smp-s_0.5", 0.5, 0.5)
+    finished(tmp_path, "smp-s+magnitude_init_0.5", 0.5, 0.75, 0.25)
+    finished(tmp_path, "smp-s+magnitude_init_0.25", 0.25, 0.625)
+    finished(tmp_path, "magnitude_0.5", 0.5, 0.875)
+    finished(tmp_path, "finetune", 1, 1)
+    figure = picture(points(tmp_path), "sst2", "accuracy", log_axis=False)
     published, magnitude = (drawn(axes) for axes in figure.axes)
     assert published[1] == magnitude[1] == {"fine-tuned": 100, "majority class": 50}
     assert published[0] == {"SMP-S": [(50, 50)], "MaP": [(50, 87.5)]}
     assert magnitude[0] == {"SMP-S": [(50, 50), (25, 62.5)], "MaP": [(50, 87.5)]}
 
 
-def test_one_init_takes_one_panel():
-    figure = picture([point("magnitude", 0.5, 0.75), point("finetune", 1, 1)], "sst2", "accuracy", log_axis=True)
+def test_one_init_takes_one_panel(tmp_path):
+    finished(tmp_path, "magnitude_0.5", 0.5, 0.75)
+    finished(tmp_path, "finetune", 1, 1)
+    figure = picture(points(tmp_path), "sst2", "accuracy", log_axis=True)
     (axes,) = figure.axes
     assert (axes.get_xscale(), drawn(axes)[0]) == ("log", {"MaP": [(50, 75)]})
 
@@ -179,13 +226,13 @@ def test_a_comparison_end_to_end(command, tiny_bert, reviews, tmp_path):
         assert float(row["accuracy"]) == result.get("last_eval_accuracy", result["eval_accuracy"])
         assert (int(row["seed"]), int(row["steps"])) == (result["seed"], 4)
         assert row["torch"]
-    table = (out / "comparison.md").read_text()
+    shown = (out / "comparison.md").read_text()
     values = [100 * r["eval_accuracy"] for folder, r in results.items() if "finetune" in str(folder)]
     spread = f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}"
-    assert f"| fine-tuned | 100.0 % | {spread} | 2 |" in table
-    assert table in again.stdout or table.split("\n\n")[1] in again.stdout
+    assert f"| fine-tuned | 100.0 % | {spread} | 2 |" in shown
+    assert shown in again.stdout or shown.split("\n\n")[1] in again.stdout
     assert (out / "comparison.png").stat().st_size > 10_000
-    assert [len(point.runs) for point in collect(out)] == [1, 1, 2]
+    assert list(points(out)["seeds"]) == [1, 1, 2]
 
     other = command(*words, *flags, "--weight_decay", "0.5", **variables)
     assert other.returncode == 2
