@@ -31,6 +31,13 @@ def load_pruned(
     shrunk model, or of a run that trained weights (dense runtime only). Raises InputError where the backbone's weights
     are not those that the mask was trained on, unless forced, and where the runtime does not exist or cannot compute
     the backbone.
+
+    >>> from emmental import load_pruned
+    >>> pruned = load_pruned("sst2.smp", runtime="auto")
+    >>> pruned.labels
+    ['0', '1']
+    >>> pruned.probabilities(["a bad film", "a good film"]).shape
+    (2, 2)
     """
     choose.check(runtime)
     if not isinstance(mask, masks.Mask):

@@ -28,14 +28,26 @@ class Pruned:
         return list(self.info.label_words)
 
     def logits(self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int = 128) -> np.ndarray:
-        """Logits float32 [texts, labels] of texts, or of pairs of texts."""
+        """Logits float32 [texts, labels] of texts, or of pairs of texts.
+
+        >>> from emmental import load_pruned
+        >>> load_pruned("sst2.smp").logits(["a good film"]).dtype
+        dtype('float32')
+        """
         features = self.tokenizer(*([texts, pairs] if pairs else [texts]), truncation=True, max_length=max_length)
         return feature_logits(self.model, self.tokenizer, features)
 
     def probabilities(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int = 128
     ) -> np.ndarray:
-        """Probabilities float32 [texts, labels]; where the task asks for a value, that [texts, 1]."""
+        """Probabilities float32 [texts, labels]; where the task asks for a value, that [texts, 1].
+
+        >>> from emmental import load_pruned
+        >>> pruned = load_pruned("sst2.smp")
+        >>> (best,) = pruned.probabilities(["a good film"]).argmax(axis=1)
+        >>> pruned.labels[best] in ("0", "1")
+        True
+        """
         logits = torch.from_numpy(self.logits(texts, pairs, max_length))
         return (logits if self.info.kind is Kind.VALUE else logits.softmax(-1)).numpy()
 

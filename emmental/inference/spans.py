@@ -25,7 +25,13 @@ class PrunedSpans:
 
     def answers(self, question: str, context: str, reading: squad.Reading | None = None) -> list[dict]:
         """The n best answers, best first: text, start_logit, end_logit and probability among them. The text may be
-        empty where the mask was trained on SQuAD v2.0."""
+        empty where the mask was trained on SQuAD v2.0.
+
+        >>> from emmental import load_pruned
+        >>> best = load_pruned("squad.smp").answers("good or bad", "the film was very funny")[0]
+        >>> best["text"] in "the film was very funny"
+        True
+        """
         row = {"id": "", "question": question, "context": context, "answers": {"text": [], "answer_start": []}}
         questions = self.questions(Dataset.from_list([row], features=EXAMPLE), reading or squad.Reading())
         return questions.answers(*self.logits(questions.windows))[1][""]

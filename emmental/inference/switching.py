@@ -17,6 +17,15 @@ class MaskedBackbone:
     """One set of frozen weights, many tasks: masks stay in memory as packed bits and are switched by name.
 
     The weights themselves never change; the active mask is multiplied in anew in every forward pass.
+
+    >>> from emmental import MaskedBackbone
+    >>> backbone = MaskedBackbone("tiny-bert")
+    >>> backbone.add("films", "sst2.smp")
+    >>> backbone.add("questions", "squad.smp")
+    >>> backbone.names()
+    ['films', 'questions']
+    >>> backbone.activate("films").probabilities(["a good film"]).shape
+    (1, 2)
     """
 
     def __init__(self, backbone: Backbone | str):

@@ -17,6 +17,9 @@ def save(mask: Mask, path: Path) -> None:
 
     ``.safetensors``: one bit per weight. ``.smp``: entropy coded, smaller, slower. ``.npy``: the file of the paper's
     own code, without the info. Raises InputError for another suffix.
+
+    >>> from emmental import masks
+    >>> masks.save(masks.load("sst2.smp"), "sst2.safetensors")
     """
     path = Path(path)
     bits = {name: matrix.numpy() for name, matrix in mask.bits.items()}
@@ -35,6 +38,13 @@ def load(path: Path, shapes: dict[str, tuple[int, int]] | None = None, info: Mas
 
     shapes (the backbone's matrices, (out, in) by name) and info are what a ``.npy`` does not hold: needed for it,
     ignored for the others. Raises InputError where the file is missing, damaged or of another kind.
+
+    >>> from emmental import masks
+    >>> mask = masks.load("sst2.smp")
+    >>> mask.info.task, mask.info.label_words
+    ('sst2', {'0': 'terrible', '1': 'great'})
+    >>> 0 < mask.density() < 1
+    True
     """
     path = Path(path)
     if path.suffix == ".safetensors":

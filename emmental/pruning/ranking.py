@@ -1,6 +1,6 @@
 """One ranking over all matrices (``global`` allocation): the highest scores of the whole encoder keep their weight.
 
-Exact and deterministic as the selection of one matrix in selection.py, and like that one without a state: nothing of the
+Exact and deterministic as the selection of one matrix in selection.py, and like that without a state: nothing of the
 encoder's size is sorted, searched or put in a row.
 """
 
