@@ -43,7 +43,7 @@ def read_flags(words: list[str], spans: bool) -> Flags:
     found, rest = parser.parse_known_args(words)
     known = {name for kind in kinds for name in kind.__dataclass_fields__}
     for word in rest:
-        _check_known(word, known)
+        check_known(word, known)
     return Flags(*(kind(**{field.name: getattr(found, field.name) for field in fields(kind)}) for kind in kinds))
 
 
@@ -69,7 +69,7 @@ def _truth(word: str) -> bool:
     return TRUTH[word.lower()]
 
 
-def _check_known(word: str, known: set[str]) -> None:
+def check_known(word: str, known: set[str]) -> None:
     """Raise InputError where the word is a flag that neither we nor transformers have."""
     name = word.split("=")[0].removeprefix("--").replace("-", "_")
     others = known | _trainer_flags()

@@ -6,7 +6,6 @@ python -m emmental.scripts.glue --help       # masked_run_glue.py in a clone
 from pathlib import Path
 
 import datasets
-from transformers import HfArgumentParser
 
 from emmental.common.errors import InputError, exit_on_input_error
 from emmental.common.run_folder import RESULTS
@@ -14,6 +13,7 @@ from emmental.inference import scoring, subjects, submission
 from emmental.models.backbones import load_backbone
 from emmental.recipes import lengths
 from emmental.recipes.settings import BackboneArguments, SentenceDataArguments, check_files
+from emmental.scripts.arguments import parse
 from emmental.tasks import glue, glue_submission
 from emmental.tasks.batches import shortest_first
 from emmental.tasks.label_map import parse_label_map
@@ -25,11 +25,10 @@ from emmental.training.run import run
 
 def main() -> None:
     """Parse the flags; train, or score a mask; predict the test set where that is asked for."""
-    base, data, config = HfArgumentParser(
-        (BackboneArguments, SentenceDataArguments, SMPConfig), description=__doc__.splitlines()[0], allow_abbrev=False
-    ).parse_args_into_dataclasses()
     datasets.disable_progress_bars()
     with exit_on_input_error():
+        kinds = BackboneArguments, SentenceDataArguments, SMPConfig
+        base, data, config = parse(kinds, __doc__.splitlines()[0])
         config.check()
         tests = glue_submission.load_tests(glue.TASKS[data.task_name], sources(data)) if config.do_predict else {}
         finished = (Path(config.output_dir) / RESULTS).exists() and not config.overwrite_output_dir

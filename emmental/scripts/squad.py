@@ -6,12 +6,12 @@ python -m emmental.scripts.squad --help       # masked_run_squad.py in a clone
 from dataclasses import asdict
 
 import datasets
-from transformers import HfArgumentParser
 
 from emmental.common.errors import InputError, exit_on_input_error
 from emmental.inference import scoring, subjects
 from emmental.recipes import lengths
 from emmental.recipes.settings import BackboneArguments, SpanDataArguments, check_files
+from emmental.scripts.arguments import parse
 from emmental.tasks import squad
 from emmental.tasks.label_map import parse_label_map
 from emmental.tasks.problem import Problem
@@ -22,13 +22,10 @@ from emmental.training.run import run
 
 def main() -> None:
     """Parse the flags; train, or score a mask."""
-    parser = HfArgumentParser(
-        (BackboneArguments, SpanDataArguments, SMPConfig), description=__doc__.splitlines()[0], allow_abbrev=False
-    )
-    parser.set_defaults(num_train_epochs=10, per_device_train_batch_size=32)
-    base, data, config = parser.parse_args_into_dataclasses()
     datasets.disable_progress_bars()
     with exit_on_input_error():
+        kinds = BackboneArguments, SpanDataArguments, SMPConfig
+        base, data, config = parse(kinds, __doc__.splitlines()[0], num_train_epochs=10, per_device_train_batch_size=32)
         config.check()
         if config.do_predict:
             raise InputError("--do_predict is for GLUE's test sets: a run on SQuAD leaves predictions.json by itself")
