@@ -1,3 +1,3 @@
 """What masked_run_glue.py and masked_run_squad.py do: flags, task, one call.
-Stands on training and inference; no other room must know it.
+Stands on training and inference; the other rooms must not know it.
 """
