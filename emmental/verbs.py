@@ -82,7 +82,7 @@ def reading(arguments) -> dict:
 def label(arguments) -> None:
     rows = [[text] for text in arguments.texts]
     if arguments.tsv:
-        rows += [line.split("\t") for line in arguments.tsv.read_text(encoding="utf-8").splitlines()]
+        rows += read_tsv(arguments.tsv)
     if {len(row) for row in rows} not in ({1}, {2}):
         raise InputError("give texts, or with --tsv a file whose lines all hold one text, or two parted by a tab")
     pruned = open_pruned(arguments)
@@ -95,6 +95,15 @@ def label(arguments) -> None:
     for values in pruned.probabilities(*columns, max_length=arguments.max_seq_length or 128):
         label = [pruned.labels[values.argmax()]] if labelled else []
         table.writerow([*label, *(f"{value:.6f}" for value in values)])
+
+
+def read_tsv(path: Path) -> list[list[str]]:
+    """The cells of each line. Line feeds alone end one: texts hold all else that Unicode has for it."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a readable UTF-8 text: {error}") from None
+    return [line.removesuffix("\r").split("\t") for line in text.removesuffix("\n").split("\n")]
 
 
 def evaluate(arguments) -> None:

@@ -64,7 +64,7 @@ def _compare(classifier: LabelWordModel, path: Path, batches: list[dict[str, tor
         logits = session.run(None, {name: tensor.numpy() for name, tensor in batch.items()})
         expected = classifier(**batch).values()
         differences += [np.abs(own - other.numpy()).max() for own, other in zip(logits, expected, strict=True)]
-    return float(max(differences))
+    return float(np.max(differences))  # NaN where any is
 
 
 def _batch(tokenizer: PreTrainedTokenizerBase, examples: int, words: int) -> dict[str, torch.Tensor]:

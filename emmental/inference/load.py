@@ -43,13 +43,13 @@ def load_pruned(
     if not isinstance(mask, masks.Mask):
         path = Path(mask)
         if shrunk_folder.is_shrunk(path):
-            return set_runtime(_pruned(*shrunk_folder.load(path)), runtime)
+            return set_runtime(answering(*shrunk_folder.load(path)), runtime)
         if path.suffix == task_file.SUFFIX:
-            return set_runtime(_pruned(*task_file.unpack(path, backbone)), runtime)
+            return set_runtime(answering(*task_file.unpack(path, backbone)), runtime)
         if trained.is_fine_tuned(path):
-            return set_runtime(_pruned(*trained.load(path)), runtime)
+            return set_runtime(answering(*trained.load(path)), runtime)
         mask = masks.load(path)
-    return set_runtime(ready(fold(mask, backbone, force), mask.info), runtime)
+    return set_runtime(_ready(fold(mask, backbone, force), mask.info), runtime)
 
 
 def is_standalone(path: Path) -> bool:
@@ -68,13 +68,13 @@ def fold(mask: masks.Mask, backbone: Backbone | str | None = None, force: bool =
     return backbone
 
 
-def ready(backbone: Backbone, info: masks.MaskInfo) -> Pruned | PrunedSpans:
-    """A backbone that a mask was put on, ready to answer in the mask's label words."""
+def _ready(backbone: Backbone, info: masks.MaskInfo) -> Pruned | PrunedSpans:
     word_ids = label_word_ids(backbone.tokenizer, list(info.label_words.values()))
-    return _pruned(HEADS[info.kind](backbone.model, word_ids).eval(), backbone.tokenizer, info)
+    return answering(HEADS[info.kind](backbone.model, word_ids).eval(), backbone.tokenizer, info)
 
 
-def _pruned(model: nn.Module, tokenizer: PreTrainedTokenizerBase, info: masks.MaskInfo) -> Pruned | PrunedSpans:
+def answering(model: nn.Module, tokenizer: PreTrainedTokenizerBase, info: masks.MaskInfo) -> Pruned | PrunedSpans:
+    """A model that is ready to answer, as its task is asked."""
     return (PrunedSpans if info.kind is Kind.SPAN else Pruned)(model, tokenizer, info)
 
 

@@ -56,12 +56,17 @@ class Pruned:
 def feature_logits(
     model: SequenceModel, tokenizer: PreTrainedTokenizerBase, features: Mapping[str, list]
 ) -> np.ndarray:
-    """Logits float32 [examples, labels] of tokenised, unpadded examples: the model's inputs by name."""
+    """Logits float32 [examples, labels] of tokenised, unpadded examples: the model's inputs by name.
+
+    Batches hold examples of similar length, because padding is computed like text.
+    """
     pad = DataCollatorWithPadding(tokenizer)
     inputs = {name: features[name] for name in tokenizer.model_input_names if name in features}
-    count = len(inputs["input_ids"])
-    batches = (
-        pad({name: values[first : first + BATCH] for name, values in inputs.items()})
-        for first in range(0, count, BATCH)
-    )
-    return torch.cat([model(**batch)["logits"] for batch in batches]).numpy()
+    order = np.argsort([len(ids) for ids in inputs["input_ids"]], kind="stable")
+    logits = [None] * len(order)
+    for first in range(0, len(order), BATCH):
+        rows = order[first : first + BATCH]
+        batch = pad({name: [values[row] for row in rows] for name, values in inputs.items()})
+        for row, answer in zip(rows, model(**batch)["logits"], strict=True):
+            logits[row] = answer
+    return torch.stack(logits).numpy()

@@ -1,22 +1,39 @@
 """One backbone that switches between many masks."""
 
+import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from emmental import masks
-from emmental.inference.load import ready
+from emmental.common.errors import InputError
+from emmental.inference.load import answering
 from emmental.inference.sentences import Pruned
 from emmental.inference.spans import PrunedSpans
 from emmental.models.backbones import Backbone, load_backbone
+from emmental.models.heads import HEADS, LabelWordModel, label_word_ids
 from emmental.pruning.masked_linear import swap_in
+
+
+@dataclass(frozen=True)
+class _Task:
+    """packed: the mask's bits by matrix; words: the rows of the vocabulary's output layer that its head reads."""
+
+    packed: dict[str, np.ndarray]
+    info: masks.MaskInfo
+    head: LabelWordModel
+    words: nn.Linear
 
 
 class MaskedBackbone:
     """One set of frozen weights, many tasks: masks stay in memory as packed bits and are switched by name.
 
-    The weights themselves never change; the active mask is multiplied in anew in every forward pass.
+    The weights themselves never change; the active mask is multiplied in anew in every forward pass. What ``activate``
+    returns goes on answering for its own task whatever is activated later, from several threads, too: a pass switches
+    to its task where another one was active, and passes take turns.
 
     >>> from emmental import MaskedBackbone
     >>> backbone = MaskedBackbone("tiny-bert")
@@ -33,25 +50,58 @@ class MaskedBackbone:
         self._hashes = self.backbone.weights_sha256(), self.backbone.head_sha256()
         self._decoder = self.backbone.model.get_output_embeddings()
         self._layers = swap_in(self.backbone.model, scores=False)
-        self._tasks: dict[str, tuple[dict[str, np.ndarray], masks.MaskInfo]] = {}
+        self._tasks: dict[str, _Task] = {}
+        self._active: _Task | None = None
+        self._turn = threading.Lock()
 
     def add(self, name: str, mask: masks.Mask | str | Path, force: bool = False) -> None:
-        """Keep a mask, or that of a file, under a name. Raises InputError where it is of another backbone."""
+        """Keep a mask, or that of a file, under a name. Raises InputError where it is of another backbone, or its label
+        words are no words of it."""
         if not isinstance(mask, masks.Mask):
             mask = masks.load(mask)
         masks.check_backbone(mask.info, *self._hashes, force)
         masks.check_matrices(mask.bits, self._layers)
-        self._tasks[name] = {matrix: np.packbits(bits) for matrix, bits in mask.bits.items()}, mask.info
+        word_ids = label_word_ids(self.backbone.tokenizer, list(mask.info.label_words.values()))
+        packed = {matrix: np.packbits(bits) for matrix, bits in mask.bits.items()}
+        with self._turn:
+            model = self.backbone.model
+            model.set_output_embeddings(self._decoder)
+            head = HEADS[mask.info.kind](model, word_ids).eval()  # which narrows the output layer
+            self._tasks[name] = _Task(packed, mask.info, head, model.get_output_embeddings())
+            self._active = None
 
     def names(self) -> list[str]:
         """The tasks that can be activated, in the order they were added."""
         return list(self._tasks)
 
     def activate(self, name: str) -> Pruned | PrunedSpans:
-        """Switch to a task. What an earlier call returned must not be used any more."""
-        packed, info = self._tasks[name]
+        """Switch to a task, and give what answers for it from now on. Raises InputError where there is none."""
+        if name not in self._tasks:
+            raise InputError(f"no task {name!r} was added: there are {', '.join(self._tasks) or 'none'}")
+        task = self._tasks[name]
+        with self._turn:
+            self._switch(task)
+        return answering(_OfTask(self, task), self.backbone.tokenizer, task.info)
+
+    def _switch(self, task: _Task) -> None:
+        if task is self._active:
+            return
         for matrix, layer in self._layers.items():
-            bits = np.unpackbits(packed[matrix], count=layer.mask.numel()).view(bool)
+            bits = np.unpackbits(task.packed[matrix], count=layer.mask.numel()).view(bool)
             layer.mask = torch.from_numpy(bits).view_as(layer.mask)
-        self.backbone.model.set_output_embeddings(self._decoder)
-        return ready(self.backbone, info)
+        self.backbone.model.set_output_embeddings(task.words)
+        self._active = task
+
+
+class _OfTask(nn.Module):
+    """A task's head over the shared backbone, which computes each pass with the task's own mask."""
+
+    def __init__(self, shared: MaskedBackbone, task: _Task):
+        super().__init__()
+        self.shared, self.task = shared, task
+
+    def forward(self, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        """As of the task's head."""
+        with self.shared._turn:
+            self.shared._switch(self.task)
+            return self.task.head(**inputs)

@@ -1,6 +1,7 @@
 """Folded models, switching masks over one backbone, plain checkpoints: all give the same logits."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from emmental.models.heads import SequenceClassifier
 from emmental.pruning.masked_linear import masked_layers, swap_in
 from emmental.pruning.matrices import encoder_linears
 from emmental.recipes.kinds import Kind
+from emmental.tasks.glue import TASKS
 from tests.helpers.tiny import random_mask
 
 TEXTS = ["a good film", "very dull plot , bad music", "the actor was funny"]
@@ -124,7 +126,7 @@ def test_the_kind_decides_and_not_the_names_or_the_number_of_labels(tiny_bert):
 def test_resident_masks_are_packed(tiny_bert):
     shared = MaskedBackbone(str(tiny_bert))
     shared.add("films", random_mask(tiny_bert))
-    packed, _ = shared._tasks["films"]
+    packed = shared._tasks["films"].packed
     assert sum(bits.nbytes for bits in packed.values()) == 4096 // 8
 
 
@@ -133,3 +135,55 @@ def test_a_mask_of_other_matrices_is_refused(tiny_bert):
     fewer = dataclasses.replace(mask, bits=dict(list(mask.bits.items())[1:]))
     with pytest.raises(InputError, match=r"layer\.0\.attention\.self\.query is only in one of them"):
         load_pruned(fewer)
+
+
+def three_tasks(folder):
+    """A shared backbone with tasks of each kind, and what each answers by itself."""
+    shared = MaskedBackbone(str(folder))
+    words = {"films": ("sst2", None), "value": ("stsb", {"score": "yes"}), "nli": ("mnli", TASKS["mnli"].words)}
+    alone = {}
+    for seed, (name, (task, label_words)) in enumerate(words.items()):
+        mask = random_mask(folder, task, label_words, seed=seed)
+        shared.add(name, mask)
+        alone[name] = load_pruned(mask).logits(TEXTS)
+    return shared, alone
+
+
+def test_a_handle_stays_right_when_another_task_is_activated(tiny_bert):
+    shared, alone = three_tasks(tiny_bert)
+    handles = {name: shared.activate(name) for name in shared.names()}
+    for name in (*handles, *reversed(handles)):
+        assert (handles[name].logits(TEXTS) == alone[name]).all(), name
+    shared.add("again", random_mask(tiny_bert, seed=9))
+    assert (handles["value"].logits(TEXTS) == alone["value"]).all()
+
+
+def test_threads_get_the_answers_of_the_tasks_that_they_asked(tiny_bert):
+    shared, alone = three_tasks(tiny_bert)
+
+    def ask(number):
+        name = shared.names()[number % 3]
+        return (shared.activate(name).logits(TEXTS) == alone[name]).all()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(1000)))
+
+
+def test_what_cannot_be_activated_leaves_the_others(tiny_bert):
+    shared, alone = three_tasks(tiny_bert)
+    films = shared.activate("films")
+    with pytest.raises(InputError, match="no task 'sst2' was added: there are films, value, nli"):
+        shared.activate("sst2")
+    with pytest.raises(InputError, match="must be a single token"):
+        shared.add("bad", random_mask(tiny_bert, words={"0": "unbelievable", "1": "great"}))
+    assert "bad" not in shared.names()
+    assert (films.logits(TEXTS) == alone["films"]).all()
+
+
+def test_texts_of_any_lengths_are_answered_in_their_order(tiny_bert):
+    """More than a batch, so that they are sorted by length among batches."""
+    pruned = load_pruned(random_mask(tiny_bert))
+    texts = [" ".join(["good", "film"] * (1 + 7 * number % 13)) for number in range(150)]
+    together = pruned.logits(texts)
+    for number in (0, 1, 63, 64, 149):
+        assert abs(together[number] - pruned.logits([texts[number]])[0]).max() < 1e-5

@@ -192,3 +192,13 @@ def test_eval_of_a_published_mask(command, bert_base, release, tmp_path):
     assert "contradiction=yes, entailment=maybe, neutral=no" in run.stdout
     assert re.search(r"accuracy +\d\.\d{4}  \(published: 0\.857\)", run.stdout)
     assert re.search(r"density +0\.1000", run.stdout)
+
+
+def test_a_file_of_texts_is_parted_at_line_feeds_alone(emmental, mask_file, tmp_path):
+    texts = tmp_path / "texts.tsv"
+    texts.write_bytes("\ufeffa good\u2028film\r\na bad\x85film\x0cplot\n".encode())
+    answers = emmental("predict", mask_file, "--tsv", texts).splitlines()[1:]
+    assert len(answers) == 2
+    assert answers == emmental("predict", mask_file, "a good\u2028film", "a bad\x85film\x0cplot").splitlines()[1:]
+    texts.write_bytes(b"caf\xe9\n")
+    assert "texts.tsv: not a readable UTF-8 text" in emmental("predict", mask_file, "--tsv", texts, status=2)
