@@ -6,4 +6,5 @@ SETTINGS = "settings.json"  # what decided the mask
 MODEL = "model.safetensors"  # of runs that train weights: what save_pretrained writes
 CONFIG = "config.json"
 BEST = "best.safetensors"  # the best state so far, while the run goes on
+ASIDE = "before"  # a finished run that --overwrite_output_dir is replacing, until the new one is finished
 SEAL = "sealed"  # in a checkpoint that is whole

@@ -13,7 +13,7 @@ from transformers import TrainerCallback
 
 from emmental.common.errors import InputError
 from emmental.common.files import replacing, write_json
-from emmental.common.run_folder import BEST, CONFIG, MASK, RESULTS, SEAL, SETTINGS
+from emmental.common.run_folder import ASIDE, BEST, CONFIG, MASK, RESULTS, SEAL, SETTINGS
 from emmental.pruning.schedule import Schedule
 
 WRITTEN = (
@@ -29,6 +29,7 @@ def prepare(output_dir: Path, settings: dict, overwrite: bool) -> Path | None:
     Raises InputError where the folder holds a finished run, or an unfinished one with other settings.
     """
     if overwrite:
+        set_aside(output_dir)
         clear(output_dir)
     if (output_dir / RESULTS).exists():
         raise InputError(
@@ -53,11 +54,36 @@ def prepare(output_dir: Path, settings: dict, overwrite: bool) -> Path | None:
     return last_sealed(output_dir)
 
 
+def written(output_dir: Path) -> list[Path]:
+    """What a run left in the folder, and nothing else."""
+    return [path for pattern in WRITTEN for path in output_dir.glob(pattern)]
+
+
 def clear(output_dir: Path) -> None:
-    """Remove what an earlier run left in the folder, and nothing else."""
-    for pattern in WRITTEN:
-        for path in output_dir.glob(pattern):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    """Remove what a run left in the folder."""
+    for path in written(output_dir):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def set_aside(output_dir: Path) -> None:
+    """Move a finished run away until another is finished in its place. One that stands aside already stays there."""
+    aside = output_dir / ASIDE
+    if (output_dir / RESULTS).exists() and not aside.exists():
+        found = written(output_dir)
+        aside.mkdir()
+        for path in sorted(found, key=lambda path: path.name != RESULTS):  # first what makes it a finished run
+            path.rename(aside / path.name)
+
+
+def put_back(output_dir: Path) -> None:
+    """Give a finished run its place again where the one that was to replace it came to nothing: there is no checkpoint
+    to go on from."""
+    aside = output_dir / ASIDE
+    if aside.exists() and not (output_dir / RESULTS).exists() and not last_sealed(output_dir):
+        clear(output_dir)
+        for path in sorted(aside.iterdir(), key=lambda path: path.name == RESULTS):
+            path.rename(output_dir / path.name)
+        aside.rmdir()
 
 
 def clear_half_written(output_dir: Path) -> None:
@@ -85,6 +111,7 @@ def finish(output_dir: Path) -> None:
     for checkpoint in output_dir.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
     (output_dir / BEST).unlink(missing_ok=True)
+    shutil.rmtree(output_dir / ASIDE, ignore_errors=True)
 
 
 def best_evaluation(log_history: list[dict], metric: str, schedule: Schedule) -> dict | None:

@@ -1,6 +1,7 @@
 """From the flags to a run: which model the method needs, and what trains it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import transformers
 from transformers import PreTrainedTokenizerBase
@@ -8,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from emmental.models.backbones import Backbone, load_backbone, load_dense, load_tokenizer
 from emmental.recipes.settings import BackboneArguments
 from emmental.tasks.problem import Problem
+from emmental.training import checkpoints
 from emmental.training.config import SMPConfig
 from emmental.training.fine_tune import fine_tune
 from emmental.training.prune import prune
@@ -17,8 +19,18 @@ from emmental.training.students import FrozenBackbone, TrainedBackbone
 def run(config: SMPConfig, base: BackboneArguments, problem: Callable[[PreTrainedTokenizerBase], Problem]) -> dict:
     """Train by the configured method; ``problem`` makes the task's features. Returns what all_results.json holds.
 
-    Raises InputError before anything is created where the run cannot be done as asked.
+    Raises InputError before anything is created where the run cannot be done as asked. A finished run that was to be
+    overwritten is put back where this one fails before its first checkpoint.
     """
+    try:
+        return _run(config, base, problem)
+    except Exception:
+        if config.should_save:
+            checkpoints.put_back(Path(config.output_dir))
+        raise
+
+
+def _run(config: SMPConfig, base: BackboneArguments, problem: Callable[[PreTrainedTokenizerBase], Problem]) -> dict:
     place = base.model_name_or_path, base.model_revision, base.cache_dir
     if config.method.prunes and config.freeze_bert:
         with config.main_process_first(desc="the backbone and its features"):

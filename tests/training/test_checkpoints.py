@@ -5,7 +5,7 @@ import json
 import pytest
 
 from emmental.common.errors import InputError
-from emmental.common.run_folder import BEST, RESULTS, SEAL, SETTINGS
+from emmental.common.run_folder import ASIDE, BEST, RESULTS, SEAL, SETTINGS
 from emmental.pruning.schedule import Schedule
 from emmental.training import checkpoints
 
@@ -55,4 +55,5 @@ def test_other_settings_and_finished_runs_are_refused(tmp_path):
     with pytest.raises(InputError, match="holds a finished run"):
         checkpoints.prepare(folder, {"seed": 1, "lr": 0.1}, overwrite=False)
     assert checkpoints.prepare(folder, {"seed": 2}, overwrite=True) is None
-    assert {path.name for path in folder.iterdir()} == {SETTINGS}
+    assert {path.name for path in folder.iterdir()} == {SETTINGS, ASIDE}
+    assert {path.name for path in (folder / ASIDE).iterdir()} == {SETTINGS, RESULTS, last.name}

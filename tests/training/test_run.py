@@ -240,3 +240,43 @@ def test_a_run_that_never_evaluates_does_so_at_its_end(tiny_bert, reviews, comma
     results = json.loads((tmp_path / "models" / "sst2_0.25_mag" / "all_results.json").read_text())
     assert results["best_step"] == 15
     assert results["evaluations_at_final_density"] == 1
+
+
+def content(folder):
+    """All files of a folder by name."""
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_result_goes_when_the_one_that_replaces_it_is_complete(monkeypatch, tiny_bert, reviews, tmp_path):
+    def train(*flags):
+        words = (
+            "--task_name", "sst2", "--model_name_or_path", tiny_bert, *data_flags(reviews), "--output_dir", tmp_path,
+            "--max_steps", 6, "--save_steps", 3, "--per_device_train_batch_size", 8, "--disable_tqdm", True, *flags,
+        )  # fmt: skip
+        monkeypatch.setattr("sys.argv", ["masked_run_glue.py", *map(str, words)])
+        masked_run_glue.main()
+
+    def failing(error):
+        def fail(*arguments):
+            raise error
+
+        return fail
+
+    train()
+    before = content(tmp_path)
+    anew = ("--overwrite_output_dir", "--seed", 7)
+    with monkeypatch.context() as broken:
+        broken.setattr("emmental.training.prune.train", failing(RuntimeError("no optimiser")))
+        with pytest.raises(RuntimeError):
+            train(*anew)
+    assert content(tmp_path) == before
+
+    with monkeypatch.context() as broken:
+        broken.setattr("emmental.training.prune.conclude", failing(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            train(*anew)
+    aside = tmp_path / "before"
+    assert content(aside) == before
+    train("--seed", 7)  # goes on
+    assert not aside.exists()
+    assert json.loads((tmp_path / "all_results.json").read_text())["seed"] == 7
