@@ -117,8 +117,7 @@ def main() -> None:
     elif verb == "compare":
         compare.main(words)
     else:
-        of_squad = verb == "prune" and words[:1] and words[0].startswith("squad_")
-        jobs.main("run_teacher.sh" if verb == "teacher" else "run_squad.sh" if of_squad else "run.sh", words)
+        jobs.main("run_teacher.sh" if verb == "teacher" else verb, words)
 
 
 if __name__ == "__main__":

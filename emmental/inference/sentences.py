@@ -10,8 +10,7 @@ from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 from emmental import masks
 from emmental.models.heads import SequenceModel
 from emmental.recipes.kinds import Kind
-
-BATCH = 64
+from emmental.tasks.batches import similar
 
 
 @dataclass
@@ -56,16 +55,11 @@ class Pruned:
 def feature_logits(
     model: SequenceModel, tokenizer: PreTrainedTokenizerBase, features: Mapping[str, list]
 ) -> np.ndarray:
-    """Logits float32 [examples, labels] of tokenised, unpadded examples: the model's inputs by name.
-
-    Batches hold examples of similar length, because padding is computed like text.
-    """
+    """Logits float32 [examples, labels] of tokenised, unpadded examples: the model's inputs by name."""
     pad = DataCollatorWithPadding(tokenizer)
     inputs = {name: features[name] for name in tokenizer.model_input_names if name in features}
-    order = np.argsort([len(ids) for ids in inputs["input_ids"]], kind="stable")
-    logits = [None] * len(order)
-    for first in range(0, len(order), BATCH):
-        rows = order[first : first + BATCH]
+    logits = [None] * len(inputs["input_ids"])
+    for rows in similar([len(ids) for ids in inputs["input_ids"]]):
         batch = pad({name: [values[row] for row in rows] for name, values in inputs.items()})
         for row, answer in zip(rows, model(**batch)["logits"], strict=True):
             logits[row] = answer

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from emmental.common.errors import InputError, exit_on_input_error
+from emmental.common.errors import InputError
 from emmental.launch import seeds
 from emmental.launch.contestants import Contestant, parse_contestant
-from emmental.launch.jobs import Job, number, pruning_job, with_flags, with_seed, with_variables
+from emmental.launch.jobs import Job, number, pruning_job, run_to_end, with_flags, with_seed, with_variables
 from emmental.recipes import tags
 from emmental.recipes.methods import LINES
 
@@ -98,11 +98,7 @@ def compare(words: list[str], environment: Mapping[str, str]) -> None:
 
 def main(words: list[str]) -> None:
     """Compare, and end with the exit status of what happened. words: those after compare.sh."""
-    try:
-        with exit_on_input_error():
-            compare(words, os.environ)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run_to_end(compare, words, os.environ)
 
 
 if __name__ == "__main__":

@@ -71,9 +71,10 @@ def _truth(word: str) -> bool:
 
 def check_known(word: str, known: set[str]) -> None:
     """Raise InputError where the word is a flag that neither we nor transformers have."""
-    name = word.split("=")[0].removeprefix("--").replace("-", "_")
-    others = known | _trainer_flags()
-    if word.startswith("--") and name.removeprefix("no_") not in others:
+    if not word.startswith("--"):
+        return
+    name, others = word.split("=")[0].removeprefix("--").replace("-", "_"), known | _trainer_flags()
+    if name.removeprefix("no_") not in others:
         near = difflib.get_close_matches(name, others, n=1)
         raise InputError(f"there is no flag --{name}" + (f": is --{near[0]} meant?" if near else ""))
 

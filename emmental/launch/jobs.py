@@ -9,7 +9,7 @@ neither torch nor transformers and touches neither model nor data.
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -192,23 +192,29 @@ def launch(launcher: str, words: list[str], environment: Mapping[str, str]) -> N
     if chosen and {word.split("=")[0] for word in rest} & {"--seed", "--output_dir", "--output-dir"}:
         raise InputError("SEEDS gives every run its --seed and --output_dir: set OUTPUT_DIR instead of the flag")
     jobs = [with_seed(job, seed) for seed in chosen] or [job]
+    planned = plan.plan_of(job.task, asked, job.processes)
     if dry:
-        print(plan.show(name, job.task, asked, job.processes, chosen))
+        print(plan.show(name, job.task, asked, planned, job.processes, chosen))
         print(*["", *(shlex.join(each.command()) for each in jobs)], sep="\n")
         return
-    plan.plan_of(job.task, asked, job.processes)
     plan.check_teacher(asked.settings.teacher_model_name_or_path, recipe.flags.get("--teacher_model_name_or_path"))
     if not chosen:
-        os.execv(sys.executable, [sys.executable, *job.command()[1:]])
+        os.execv(sys.executable, seeds.by_this_python(job.command()))
     again = not {"--overwrite_output_dir", "--do_predict"}.isdisjoint(rest)
     runs = {Path(each.flags["--output_dir"]): each.command() for each in jobs}
     seeds.run(runs, plan.published(job.task, asked), again)
 
 
 def main(launcher: str, words: list[str]) -> None:
-    """Launch, and end with the exit status of what happened."""
+    """Launch, and end with the exit status of what happened. launcher: the script's name, or ``prune`` for the one of
+    the tag's task."""
+    run_to_end(launch, launcher, words, os.environ)
+
+
+def run_to_end(function: Callable, *arguments) -> None:
+    """Call the function, and end with the exit status of what happened in it."""
     try:
         with exit_on_input_error():
-            launch(launcher, words, os.environ)
-    except KeyboardInterrupt:  # between seeds, or while one runs: its own message is enough
+            function(*arguments)
+    except KeyboardInterrupt:  # between runs, or while one runs: its own message is enough
         sys.exit(130)

@@ -18,10 +18,9 @@ def plan_of(task: str, flags: Flags, processes: int) -> Plan:
     return make_plan(flags.settings, RECIPES[task].examples, RECIPES[task].lengths, processes)
 
 
-def show(name: str, task: str, flags: Flags, processes: int, seeds: list[int]) -> str:
+def show(name: str, task: str, flags: Flags, plan: Plan, processes: int, seeds: list[int]) -> str:
     """The plan as a table. seeds: of a run that is repeated; else the settings' own counts."""
     base, data, settings = flags
-    plan = plan_of(task, flags, processes)
     stride = f", stride {data.doc_stride}" if RECIPES[task].kind is Kind.SPAN else ""
     rows = {"task": task, "backbone": base.model_name_or_path}
     rows |= pruning_rows(flags, plan) if plan.method.prunes else finetuning_rows(flags)
@@ -46,7 +45,7 @@ def pruning_rows(flags: Flags, plan: Plan) -> dict[str, str]:
     rows = {"method": plan.method.name, "density": density_row(settings, plan)}
     if not settings.freeze_bert:
         rows |= {"weights": "encoder and head are trained, too", "learning rate": rate_row(settings)}
-    rows |= {"allocation": title(plan, settings.magnitude_topk_threshold_p), "pruning": pruning_row(plan)}
+    rows |= {"allocation": title(settings, plan), "pruning": pruning_row(plan)}
     return rows | score_rows(settings, plan) | {"teacher": settings.teacher_model_name_or_path or "none"}
 
 
@@ -67,11 +66,7 @@ def published(task: str, flags: Flags) -> dict[str, float]:
     base, data, settings = flags
     if RECIPES[task].kind is Kind.SPAN and data.version_2_with_negative:  # the paper's are for v1.1
         return {}
-    kd, method = bool(settings.teacher_model_name_or_path), settings.method
-    if not method.prunes:
-        return paper_results.published(task, 1.0, paper_results.FINETUNED, kd, base.model_name_or_path)
-    ranked = paper_results.ranked_by(method.name, settings.allocation)
-    return paper_results.published(task, settings.final_threshold, ranked, kd, base.model_name_or_path)
+    return paper_results.of_run(task, settings, base.model_name_or_path)
 
 
 def check_teacher(teacher: str | None, default: str | None) -> None:

@@ -53,8 +53,13 @@ def check_command(folder: Path, words: list[str]) -> None:
         )
 
 
+def by_this_python(command: list[str]) -> list[str]:
+    """A command as it is shown, which begins with ``python``, as this process starts it."""
+    return [sys.executable, *command[1:]]
+
+
 def _run(command: list[str]) -> int:
-    child = subprocess.Popen([sys.executable, *command[1:]])
+    child = subprocess.Popen(by_this_python(command))
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())  # which saves itself; the series ends with it
     return child.wait()
 

@@ -28,16 +28,17 @@ class Method:
     flag: str  # --pruning_method
     remains: str  # for a reader: which weights it keeps
     marker: str  # in pictures
-    lines: tuple[Line, ...]  # its first one stands for it where nothing else is asked for
+    lines: tuple[Line, ...]  # of the allocations that compare.sh knows it with
     selection: str = ""  # "module:Class" in emmental.pruning that sets the masks; empty: nothing is pruned
     allocations: tuple[str, ...] = ("local",)  # how a budget may be given to the matrices
     flags: dict[str, str] = field(default_factory=dict)  # what it changes in a task's recipe
     trains_weights: bool = True  # encoder and head beside the mask
     learns_scores: bool = True
     lambda_decides: bool = False  # how much remains, and not the density asked for
-    threshold: str = "falling density"  # what goes from --initial_threshold to --final_threshold
+    # What goes from --initial_threshold to --final_threshold. Lambda follows: it rises over the recipe's part of the
+    # run beside a "falling density", with a "rising threshold", and stands still where there is neither ("").
+    threshold: str = "falling density"
     regularization: str = "l1"
-    lambda_ramp: str = "run"  # lambda rises over the recipe's part of the run, with the "threshold", or not at all ("")
     not_frozen: str = ""  # why it makes no sense over a frozen backbone
     magnitude_init: dict[str, str] = field(default_factory=dict)  # flags where scores start at the weights' magnitude
 
@@ -104,7 +105,6 @@ SOFT_MOVEMENT = Method(
     },
     lambda_decides=True,
     threshold="rising threshold",
-    lambda_ramp="threshold",
     magnitude_init=MAGNITUDE_INIT,
 )
 MAGNITUDE = Method(
@@ -141,7 +141,6 @@ L0 = Method(
     lambda_decides=True,
     threshold="",
     regularization="l0",
-    lambda_ramp="",
     not_frozen="its gates are no mask of ones and zeros",
     magnitude_init=MAGNITUDE_INIT,
 )

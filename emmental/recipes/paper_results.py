@@ -4,6 +4,7 @@ Each figure stands here once; eval.sh, run.sh and the published masks' list read
 """
 
 from emmental.recipes.kinds import Kind
+from emmental.recipes.settings import RunSettings
 from emmental.recipes.table import BACKBONE, kind_of
 
 FINETUNED = "finetuned"  # beside the allocations soft (SMP-S) and local (SMP-L): the dense model at density 1
@@ -57,6 +58,14 @@ def published(task: str, density: float, method: str, kd: bool, backbone: str = 
         return dict(zip(METRICS[task], THREE_TASKS[run][list(METRICS).index(task)], strict=True))
     figure = GLUE.get(run, {}).get(task)
     return {GLUE_METRICS.get(task, "accuracy"): figure} if figure else {}
+
+
+def of_run(task: str, settings: RunSettings, backbone: str) -> dict[str, float]:
+    """The figures, as of ``published``, for a run with these settings."""
+    kd, method = bool(settings.teacher_model_name_or_path), settings.method
+    if not method.prunes:
+        return published(task, 1.0, FINETUNED, kd, backbone)
+    return published(task, settings.final_threshold, ranked_by(method.name, settings.allocation), kd, backbone)
 
 
 def ranked_by(method: str, allocation: str) -> str:

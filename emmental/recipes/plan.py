@@ -17,7 +17,6 @@ class Plan:
     """Numbers of optimiser steps, and the method. pruning_steps and ramp_steps are 0 where nothing is pruned."""
 
     method: Method
-    allocation: str
     batch: int  # examples of a step, over all processes and micro-batches
     steps_per_epoch: int
     total_steps: int  # T
@@ -35,16 +34,16 @@ def make_plan(settings: RunSettings, examples: int, lengths: Lengths, processes:
     total = settings.max_steps if settings.max_steps > 0 else math.ceil(settings.num_train_epochs * per_epoch)
     method = settings.method
     pruning = _pruning_steps(settings, total, lengths) if method.prunes else 0
-    ramps = {"run": ramp_length(total, settings.final_threshold, lengths), "threshold": pruning, "": 0}
+    falling = ramp_length(total, settings.final_threshold, lengths)
+    ramps = {"falling density": falling, "rising threshold": pruning, "": 0}
     return Plan(
         method,
-        settings.allocation,
         batch,
         per_epoch,
         total,
         _eval_steps(settings, total, per_epoch),
         pruning,
-        ramps[method.lambda_ramp] if method.prunes else 0,
+        ramps[method.threshold] if method.prunes else 0,
     )
 
 
@@ -78,15 +77,15 @@ def _eval_steps(settings: RunSettings, total: int, per_epoch: int) -> int:
 # --- for a reader ---
 
 
-def title(plan: Plan, p: float) -> str:
+def title(settings: RunSettings, plan: Plan) -> str:
     """Method and allocation, as the paper names them."""
     if plan.method.name == "smp":
         return {
-            "soft": f"SMP-S (soft), p = {p:g}",
+            "soft": f"SMP-S (soft), p = {settings.magnitude_topk_threshold_p:g}",
             "global": "SMP with one ranking (global)",
             "local": "SMP-L (local)",
-        }[plan.allocation]
-    return f"{plan.method.title} ({plan.allocation})"
+        }[settings.allocation]
+    return f"{plan.method.title} ({settings.allocation})"
 
 
 def density_row(settings: RunSettings, plan: Plan) -> str:

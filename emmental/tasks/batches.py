@@ -25,7 +25,13 @@ def by_length(features: Dataset, tokenizer: PreTrainedTokenizerBase) -> Iterator
     each row once, the shortest first. Other columns of the unpadded ``features`` are left away."""
     names = [name for name in tokenizer.model_input_names if name in features.column_names]
     inputs, pad = features.select_columns(names), DataCollatorWithPadding(tokenizer)
-    order = np.argsort(lengths(features), kind="stable")
-    for first in range(0, len(order), BATCH):
-        rows = order[first : first + BATCH]
+    for rows in similar(lengths(features)):
         yield rows, pad(inputs[rows])
+
+
+def similar(lengths: list[int]) -> Iterator[np.ndarray]:
+    """Numbers of rows of these lengths (int64 [batch]), batch by batch, each once, the shortest first: padding is
+    computed like text."""
+    order = np.argsort(lengths, kind="stable")
+    for first in range(0, len(order), BATCH):
+        yield order[first : first + BATCH]

@@ -200,9 +200,7 @@ def conclude(trainer: SMPTrainer, student: Student, problem: Problem, seconds: f
             plots.draw_densities(rows, problem.metrics[0], end, problem.baseline, output_dir / "densities.png")
         write_json(output_dir / RESULTS, results)
         checkpoints.finish(output_dir)
-        kd = bool(config.teacher_model_name_or_path)
-        ranked = paper_results.ranked_by(config.method.name, info.allocation)
-        published = paper_results.published(problem.task, info.density, ranked, kd, info.base_model)
+        published = paper_results.of_run(problem.task, config, info.base_model)
         print(report.results(results, problem.metrics, mask, output_dir, published), flush=True)
     return results
 

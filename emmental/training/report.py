@@ -1,4 +1,4 @@
-"""What a person looks at: the plan before a run, the result table after it, pictures, and the progress in between."""
+"""What a person reads: the plan before a run, the result table after it, and the progress in between."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +35,7 @@ def plan(config, plan, backbone, problem, layers, teacher, checkpoint) -> str:
         **({"teacher": _teacher_row(config, problem, teacher)} if teacher else {}),
         **_place_rows(config, checkpoint),
     }
-    return listing(f"{problem.task} with {title(plan, config.magnitude_topk_threshold_p)}", rows)
+    return listing(f"{problem.task} with {title(config, plan)}", rows)
 
 
 def dense_plan(config, plan, name, model, problem, checkpoint) -> str:
