@@ -18,7 +18,7 @@ from emmental import masks
 from emmental.recipes.kinds import Kind
 
 DENSITIES = (0.03, 0.1, 0.5)
-NO_INFO = masks.MaskInfo("random", "", "", "", "", Kind.LABEL, {}, 1.0, "", "", 1.0)
+NO_INFO = masks.MaskInfo("random", "", "", "", "", Kind.VALUE, {"score": "yes"}, 1.0, "", "", 1.0)
 
 BERT_BASE = {
     f"bert.encoder.layer.{layer}.{matrix}": shape

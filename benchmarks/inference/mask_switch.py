@@ -62,8 +62,9 @@ def random_mask(folder: str, density: float) -> Mask:
     backbone = load_backbone(folder)
     bits = {name: torch.rand(layer.weight.shape) < density for name, layer in encoder_linears(backbone.model).items()}
     words = {"0": "terrible", "1": "great"}
-    hashes = backbone.weights_sha256(), backbone.head_sha256()
-    return Mask(bits, MaskInfo(folder, "", *hashes, "sst2", Kind.LABEL, words, density, "topK", "local", 1.0))
+    hashes = backbone.hashes()
+    about = {"task": "sst2", "kind": Kind.LABEL, "label_words": words, "density": density, "method": "topK"}
+    return Mask(bits, MaskInfo(base_model=folder, base_revision="", allocation="local", p=1.0, **about, **hashes))
 
 
 if __name__ == "__main__":

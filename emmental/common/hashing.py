@@ -29,6 +29,11 @@ def of_tensors(named: Iterable[tuple[str, torch.Tensor]]) -> str:
     return of_arrays((name, tensor.detach().cpu().numpy()) for name, tensor in named)
 
 
+def of_texts(*texts: str) -> str:
+    """Of texts, one after the other; where they part does not count."""
+    return hashlib.sha256("".join(texts).encode()).hexdigest()
+
+
 def of_file(path: Path) -> str:
     """Of a file's bytes. Raises OSError where it cannot be read."""
     with path.open("rb") as file:

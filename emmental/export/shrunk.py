@@ -160,9 +160,12 @@ def places(dimensions: list[int], size: int) -> torch.Tensor | None:
 
 
 def resize(model: nn.Module, shapes: list[BlockShape]) -> None:
-    """Give a model the blocks of another that was shrunk, without their weights."""
+    """Give a model the blocks of another that was shrunk, without their weights. Raises ValueError where these are not
+    smaller."""
     for block, shape in zip(blocks(model), shapes, strict=True):
         hidden, attention = block.output.dense.out_features, block.attention.self
+        if not all(0 < kept <= shape.size <= hidden for kept in (*shape.query_key, *shape.value)):
+            raise ValueError(f"heads of {shape.size} dimensions do not come from a model of width {hidden}")
         block.attention.self = ShrunkAttention(hidden, shape, attention.scaling)
         block.attention.output.dense = _empty_output(sum(shape.value), hidden, shape.attention_rows)
         block.intermediate.dense = nn.Linear(hidden, shape.units, device="meta")

@@ -7,20 +7,20 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-import safetensors
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerBase
 
 from emmental import masks
 from emmental.common import hashing
-from emmental.common.errors import InputError
+from emmental.common.errors import InputError, refusing
 from emmental.common.files import write_json
 from emmental.export import shrunk
+from emmental.masks import container
 from emmental.models import standalone
 from emmental.models.heads import LabelWordModel
 
 FORM = "smp-shrunk"
-VERSION = "1"
+VERSION, UNCHECKED = "2", "1"
 DESCRIPTION = "shrunk.json"
 WEIGHTS = "model.safetensors"
 
@@ -43,8 +43,9 @@ def save(classifier: LabelWordModel, tokenizer: PreTrainedTokenizerBase, info: m
             "mask": asdict(info),
             "blocks": [asdict(shape) for shape in shrunk.shapes(model)],
             "config": model.config.to_dict(),
-            "weights_sha256": hashing.of_file(whole / WEIGHTS),
+            "files_sha256": {path.name: hashing.of_file(path) for path in sorted(whole.iterdir())},
         }
+        description[container.CHECKSUM] = container.checksum(description)
         write_json(whole / DESCRIPTION, description)
         whole.rename(folder)
 
@@ -56,16 +57,28 @@ def is_shrunk(path: Path) -> bool:
 
 def load(folder: Path) -> tuple[LabelWordModel, PreTrainedTokenizerBase, masks.MaskInfo]:
     """What ``save`` was given. Raises InputError where the folder is damaged or not one of a shrunk model."""
-    try:
+    with refusing(f"{folder}: not the whole folder of a shrunk model"):
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        if (description["format"], description["format_version"]) != (FORM, VERSION):
+        checksum, version = description.pop(container.CHECKSUM, None), description["format_version"]
+        if description["format"] != FORM or version not in (VERSION, UNCHECKED):
             raise InputError(f"{folder / DESCRIPTION}: not a shrunk model of version {VERSION}, which is read here")
-        if hashing.of_file(folder / WEIGHTS) != description["weights_sha256"]:
-            raise InputError(f"{folder / WEIGHTS}: not the weights that {DESCRIPTION} belongs to")
+        if version == VERSION and checksum != container.checksum(description):
+            raise InputError(f"{folder / DESCRIPTION}: it does not match its checksum, the file is damaged")
+        for name, sha256 in _files(description).items():
+            if hashing.of_file(folder / name) != sha256:
+                raise InputError(f"{folder / name}: not the file that {DESCRIPTION} belongs to")
         info = masks.read_info(description["mask"], folder / DESCRIPTION)
-        classifier = standalone.empty_model(description["config"], info.kind, len(info.label_words), folder)
+        weights = load_file(folder / WEIGHTS)
+        classifier = standalone.empty_model(
+            description["config"], info.kind, len(info.label_words), len(weights), folder
+        )
         shrunk.resize(classifier.backbone, [shrunk.BlockShape(**shape) for shape in description["blocks"]])
-        standalone.fill(classifier, load_file(folder / WEIGHTS), folder)
+        standalone.fill(classifier, weights, folder)
         return classifier, standalone.load_tokenizer(folder), info
-    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
-        raise InputError(f"{folder}: not the whole folder of a shrunk model: {error!r}") from None
+
+
+def _files(description: dict) -> dict[str, str]:
+    """The hashes of the folder's other files by name; those of version 1 know the weights' alone."""
+    if description["format_version"] == UNCHECKED:
+        return {WEIGHTS: description["weights_sha256"]}
+    return {Path(name).name: sha256 for name, sha256 in description["files_sha256"].items()}

@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from emmental import masks
 from emmental.common import hashing
-from emmental.common.errors import InputError
+from emmental.common.errors import InputError, refusing
 from emmental.export import floats
 from emmental.masks import compact, container
 from emmental.models import standalone
@@ -25,6 +25,7 @@ from emmental.models.heads import LabelWordModel
 
 FORM = "smp-task"
 SUFFIX = ".task"
+TEXT_PER_BYTE = 50  # configs and vocabularies are packed to a fifth or a tenth
 
 
 def pack(
@@ -81,13 +82,23 @@ def unpack(
         raise InputError(f"{path}: its metadata do not describe a task checkpoint, the file is damaged") from None
     if content_sha256 != _sha256(file.tensors):
         raise InputError(f"{path}: its content does not match its checksum, the file is damaged")
-    about = json.loads(zlib.decompress(file.tensors["about"]))
-    classifier = standalone.empty_model(about["config"], info.kind, len(info.label_words), path)
-    weights = _weights(file, about)
-    if about["embeddings_sha256"]:
-        weights |= _embeddings_of(backbone, info, about["embeddings_sha256"], path)
-    standalone.fill(classifier, weights, path)
-    return classifier, standalone.tokenizer_from_texts(about["tokenizer"]), info
+    with refusing(f"{path}: not a whole task checkpoint"):
+        about = _read_about(file.tensors["about"])
+        weights, config = _weights(file, about), about["config"]
+        if about["embeddings_sha256"]:
+            weights |= _embeddings_of(backbone, info, about["embeddings_sha256"], path)
+        classifier = standalone.empty_model(config, info.kind, len(info.label_words), len(weights), path)
+        standalone.fill(classifier, weights, path)
+        return classifier, standalone.tokenizer_from_texts(about["tokenizer"], path), info
+
+
+def _read_about(compressed: np.ndarray) -> dict:
+    """Raises ValueError where it would unpack to more than a text can."""
+    largest = TEXT_PER_BYTE * compressed.nbytes
+    text = zlib.decompressobj().decompress(compressed.tobytes(), largest + 1)
+    if len(text) > largest:
+        raise ValueError(f"{compressed.nbytes:,} bytes unpack to more than {largest:,}")
+    return json.loads(text)
 
 
 def embedding_names(model: nn.Module) -> list[str]:

@@ -62,7 +62,7 @@ def fold(mask: masks.Mask, backbone: Backbone | str | None = None, force: bool =
     """The backbone with the mask multiplied into its weights for good; arguments and errors as of load_pruned."""
     if not isinstance(backbone, Backbone):
         backbone = load_backbone(backbone or mask.info.base_model, mask.info.base_revision if not backbone else None)
-    masks.check_backbone(mask.info, backbone.weights_sha256(), backbone.head_sha256(), force)
+    masks.check_backbone(mask.info, backbone.hashes(), force)
     masks.fold(mask.bits, encoder_linears(backbone.model))
     backbone.model.requires_grad_(False)
     return backbone

@@ -56,8 +56,7 @@ def read_mask(path: Path, backbone: str | None = None, task: str | None = None) 
     info = masks.MaskInfo(
         base_model=loaded.name,
         base_revision=loaded.revision,
-        weights_sha256=loaded.weights_sha256(),
-        head_sha256=loaded.head_sha256(),
+        **loaded.hashes(),
         task=task,
         kind=table.kind_of(task),
         label_words=label_words(task),

@@ -47,7 +47,7 @@ class MaskedBackbone:
 
     def __init__(self, backbone: Backbone | str):
         self.backbone = backbone if isinstance(backbone, Backbone) else load_backbone(backbone)
-        self._hashes = self.backbone.weights_sha256(), self.backbone.head_sha256()
+        self._hashes = self.backbone.hashes()
         self._decoder = self.backbone.model.get_output_embeddings()
         self._layers = swap_in(self.backbone.model, scores=False)
         self._tasks: dict[str, _Task] = {}
@@ -59,7 +59,7 @@ class MaskedBackbone:
         words are no words of it."""
         if not isinstance(mask, masks.Mask):
             mask = masks.load(mask)
-        masks.check_backbone(mask.info, *self._hashes, force)
+        masks.check_backbone(mask.info, self._hashes, force)
         masks.check_matrices(mask.bits, self._layers)
         word_ids = label_word_ids(self.backbone.tokenizer, list(mask.info.label_words.values()))
         packed = {matrix: np.packbits(bits) for matrix, bits in mask.bits.items()}

@@ -15,11 +15,12 @@ from emmental.masks.container import Bits
 
 FORM = "smp-mask-compact"
 
-# A damaged file must not claim the machine's memory: even the surest bit takes its place in the stream, a last word
-# aside that the coder may save; and no encoder comes near the other two.
-WEIGHTS_PER_WORD = 4 / levels.BYTES_PER_ZERO.min()
-LARGEST_MATRIX = 1 << 26
-LARGEST_MASK = 1 << 31
+# A file must not claim the machine's memory or hours: what it may hold grows with its size. BERT-base whole or empty, a
+# few bytes, is below the first number; at a density of 0.1 % a byte holds 700 weights; and a matrix of BERT-base has
+# some hundred blocks. Who writes is bound alike, so that what is written can be read.
+WEIGHTS_FOR_NOTHING = 1 << 27
+WEIGHTS_PER_BYTE = 1024
+MOST_BLOCKS = 1 << 19
 
 
 def write(path: Path, bits: Bits, info: dict) -> None:
@@ -34,16 +35,19 @@ def read(path: Path) -> tuple[Bits, object]:
 
 
 def encode(bits: Bits) -> dict[str, np.ndarray]:
-    """The file's tensors."""
+    """The file's tensors. Raises InputError for a mask that could not be told from a damaged file."""
     encoder = coding.queue.RangeEncoder()
-    all_levels = []
-    for matrix in bits.values():
-        rows, columns = levels.fit(matrix)
-        for block, probability in levels.blocks(rows, columns):
+    all_levels = [levels.fit(matrix) for matrix in bits.values()]
+    for matrix, pair in zip(bits.values(), all_levels, strict=True):
+        for block, probability in levels.blocks(*pair):
             encoder.encode(matrix[block].reshape(-1).astype(np.int32), _bernoulli(probability))
-        all_levels += [rows, columns]
-    compressed = np.frombuffer(levels.compress(all_levels), np.uint8)
-    return {"levels": compressed, "stream": encoder.get_compressed()}
+    stream = encoder.get_compressed()
+    if not _plausible([matrix.size for matrix in bits.values()], stream.nbytes, all_levels):
+        raise InputError(
+            f"a mask over {sum(matrix.size for matrix in bits.values()):,} weights in {stream.nbytes:,} bytes is too "
+            f"much for .smp and .task files: write it as .safetensors"
+        )
+    return {"levels": np.frombuffer(levels.compress(sum(all_levels, ())), np.uint8), "stream": stream}
 
 
 def decode(file: container.Container) -> Bits:
@@ -53,16 +57,22 @@ def decode(file: container.Container) -> Bits:
     if stream.dtype != np.uint32 or stream.ndim != 1:
         raise InputError(f"{path}: it has no coded bits, the file is damaged")
     sizes = [rows * columns for rows, columns in file.shapes.values()]
-    if max(sizes) > LARGEST_MATRIX or sum(sizes) > min((stream.size + 1) * WEIGHTS_PER_WORD, LARGEST_MASK):
+    if not _plausible(sizes, stream.nbytes) or not _plausible(sizes, stream.nbytes, all_levels := _levels(file)):
         raise InputError(
-            f"{path}: {sum(sizes):,} weights cannot be in its {stream.size} coded words, the file is damaged"
+            f"{path}: {sum(sizes):,} weights cannot be in its {stream.nbytes:,} coded bytes, the file is damaged"
         )
     try:
-        bits = _decode(stream, file.shapes, _levels(file))
+        bits = _decode(stream, file.shapes, all_levels)
     except AssertionError as error:  # constriction's word for a stream that no bits lead to
         raise InputError(f"{path}: its coded bits are damaged: {error}") from None
     file.check(bits)
     return bits
+
+
+def _plausible(sizes: list[int], coded: int, all_levels: list[tuple[np.ndarray, np.ndarray]] = ()) -> bool:
+    """Whether so many coded bytes may hold matrices of these numbers of weights and of these levels."""
+    blocks = sum(len(np.unique(rows)) * len(np.unique(columns)) for rows, columns in all_levels)
+    return sum(sizes) <= WEIGHTS_FOR_NOTHING + WEIGHTS_PER_BYTE * coded and blocks <= MOST_BLOCKS
 
 
 def _decode(stream: np.ndarray, shapes: dict[str, tuple[int, int]], all_levels: list) -> Bits:

@@ -1,6 +1,11 @@
-"""What our own encodings share: a safetensors file whose metadata name and check the bits that its tensors hold."""
+"""What our own encodings share: a safetensors file whose metadata name and check the bits that its tensors hold.
 
+The metadata end with their own checksum, so that nothing a file says can change unnoticed. Version 1 had none.
+"""
+
+import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +17,15 @@ from emmental.common import hashing
 from emmental.common.errors import InputError
 from emmental.common.files import replacing
 
-VERSION = "1"
+VERSION, UNCHECKED = "2", "1"
 DTYPES = {"U8", "U32"}
 KEY = "mask"  # one entry holds all metadata: safetensors writes several in an order that differs from run to run
+CHECKSUM = "sha256"  # of the rest of the description
+
+# What a file may claim: names as PyTorch has them, of matrices in numbered layers; sides that no encoder comes near.
+NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*\.[0-9]{1,4}(\.[A-Za-z0-9_]+)+")
+LONGEST_NAME = 200
+LONGEST_SIDE = 1 << 20
 
 Bits = dict[str, np.ndarray]
 
@@ -44,6 +55,7 @@ def write(path: Path, form: str, tensors: dict[str, np.ndarray], bits: Bits, inf
         "bits_sha256": bits_sha256(bits),
         "info": info,
     }
+    description[CHECKSUM] = checksum(description)
     with replacing(path) as temporary:
         save_file(tensors, temporary, {KEY: json.dumps(description)})
 
@@ -58,10 +70,13 @@ def read(path: Path, form: str) -> Container:
             tensors = {name: file.get_tensor(name) for name in names}
     except (OSError, safetensors.SafetensorError) as error:
         raise InputError(f"{path}: not a readable mask file: {error}") from None
-    if description.get("format_version") != VERSION:
-        raise InputError(f"{path}: format version {description.get('format_version')}, this program reads {VERSION}")
+    expected, version = description.pop(CHECKSUM, None), description.get("format_version")
+    if version not in (VERSION, UNCHECKED):
+        raise InputError(f"{path}: format version {version!r:.20}, this program reads {UNCHECKED} and {VERSION}")
+    if version == VERSION and expected != checksum(description):
+        raise InputError(f"{path}: what it says of itself does not match its checksum, the file is damaged")
     try:
-        shapes = {name: _shape(shape) for name, shape in description["shapes"].items()}
+        shapes = {_name(name): _shape(shape) for name, shape in description["shapes"].items()}
         if not shapes:
             raise ValueError("no matrices")
         return Container(path, tensors, shapes, description["bits_sha256"], description["info"])
@@ -82,8 +97,19 @@ def _description(metadata: dict[str, str] | None) -> dict:
     return description if isinstance(description, dict) else {}
 
 
+def checksum(description: dict) -> str:
+    """Of all that metadata say, in their order."""
+    return hashlib.sha256(json.dumps(description).encode()).hexdigest()
+
+
+def _name(name: str) -> str:
+    if len(name) > LONGEST_NAME or not NAME.fullmatch(name):
+        raise ValueError(name)
+    return name
+
+
 def _shape(shape: list[int]) -> tuple[int, int]:
     rows, columns = shape
-    if type(rows) is not int or type(columns) is not int or min(rows, columns) < 1:
+    if type(rows) is not int or type(columns) is not int or not 1 <= min(shape) <= max(shape) <= LONGEST_SIDE:
         raise ValueError(shape)
     return rows, columns

@@ -18,7 +18,8 @@ def describe(mask: masks.Mask, path: Path) -> str:
         "task": info.task,
         "label words": ", ".join(f"{label}={word}" for label, word in info.label_words.items()),
         "backbone": f"{info.base_model} {info.base_revision}".strip(),
-        "weights": f"sha256 {info.weights_sha256[:16]}…, head {info.head_sha256[:16]}…",
+        "weights": f"sha256 {info.weights_sha256[:16]}…, head {info.head_sha256[:16]}…, "
+        + (f"all else {info.backbone_sha256[:16]}…" if info.backbone_sha256 else "all else of it unknown"),
         "allocation": f"{info.allocation}, p = {info.p:g}, {info.method}",
         "density": f"{mask.density():.4f} (asked for {info.density:g})",
         "on disk": sizes(mask, path),

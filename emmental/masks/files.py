@@ -1,5 +1,6 @@
 """A mask's file: which encoding its suffix names, and what it says of the mask."""
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from emmental.masks import compact, npy, packed
 from emmental.masks.mask import Mask, MaskInfo
 from emmental.recipes.kinds import Kind
 from emmental.recipes.table import kind_of
+
+LONGEST_TEXT = 1000  # characters of anything that a file says
 
 
 def save(mask: Mask, path: Path) -> None:
@@ -68,22 +71,39 @@ def read_info(content, path: Path) -> MaskInfo:
         raise InputError(f"{path}: what it says of the mask cannot be read: {error}") from None
     for field, value in asdict(info).items():
         if field == "label_words":
-            right = isinstance(value, dict) and all(isinstance(word, str) for word in value.values())
+            right = isinstance(value, dict) and all(map(_is_word, [*value, *value.values()])) and _fits(info)
+        elif field in ("density", "p"):
+            right = type(value) in (int, float) and 0 <= value < math.inf
         else:
-            right = isinstance(value, float | int if field in ("density", "p") else str)
+            right = _is_text(value)
         if not right:
-            raise InputError(f"{path}: the mask's {field} cannot be {value!r}")
+            raise InputError(f"{path}: the mask's {field} cannot be {value!a:.100}")
     return info
 
 
-def read_kind(content: dict, path: Path) -> Kind:
+def _is_text(value) -> bool:
+    """Whether it can be shown as it is: nothing in it moves a terminal's cursor or is no character at all."""
+    return isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_TEXT
+
+
+def _is_word(value) -> bool:
+    return _is_text(value) and value.strip() != ""
+
+
+def _fits(info: MaskInfo) -> bool:
+    """Whether the label words are as many as the kind of the task needs."""
+    if info.kind is Kind.SPAN:
+        return set(info.label_words) == {"start", "end"}
+    return len(info.label_words) == 1 if info.kind is Kind.VALUE else len(info.label_words) > 1
+
+
+def read_kind(content, path: Path) -> Kind:
     """The kind of task that a file speaks of. One that was written before files said it names its task, whose recipe
     knows the kind. Raises InputError where neither says it."""
     try:
         return Kind(content["kind"]) if "kind" in content else kind_of(content["task"])
-    except (KeyError, ValueError):
-        task = content.get("task")
-        raise InputError(f"{path}: the kind of its task cannot be read, and no recipe is for {task!r}") from None
+    except (KeyError, ValueError, TypeError):
+        raise InputError(f"{path}: the kind of its task cannot be read, and no recipe says it") from None
 
 
 def _unknown(path: Path) -> InputError:

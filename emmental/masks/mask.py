@@ -1,6 +1,7 @@
 """The product: a mask over a named frozen backbone. What it says of itself, its checks, putting it on."""
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ class MaskInfo:
 
     base_model: str
     base_revision: str
-    weights_sha256: str  # Backbone.weights_sha256() of the backbone that it was trained on
+    weights_sha256: str  # these two: Backbone.hashes() of the backbone that it was trained on
     head_sha256: str
     task: str
     kind: Kind
@@ -27,6 +28,7 @@ class MaskInfo:
     method: str
     allocation: str
     p: float
+    backbone_sha256: str = ""  # Backbone.rest_sha256(); empty in files of before, and where weights were trained
 
 
 @dataclass(frozen=True)
@@ -71,20 +73,34 @@ def check_matrices(bits: dict[str, torch.Tensor], layers: Mapping[str, nn.Linear
             raise InputError(f"{name}: the mask is {shapes[0]}, the backbone's {shapes[1]}")
 
 
-def check_backbone(info: MaskInfo, weights_sha256: str, head_sha256: str, force: bool = False) -> None:
-    """Raise InputError where a mask was trained on another backbone than the one with these hashes, unless forced."""
+def check_backbone(info: MaskInfo, hashes: dict[str, str], force: bool = False) -> None:
+    """Raise InputError where a mask was trained on another backbone than the one with these hashes (as Backbone.hashes
+    gives them), unless forced. A mask that does not know all of its backbone says so on standard error."""
     if force:
         return
-    if info.weights_sha256 != weights_sha256:
+    own = {name: getattr(info, name) for name in hashes}
+    other = {name: f"(sha256 {own[name][:12]}…, this one's {hashes[name][:12]}…)" for name in hashes}
+    if own["weights_sha256"] != hashes["weights_sha256"]:
         raise InputError(
-            f"the mask was trained on {_base(info)}, whose encoder weights (sha256 {info.weights_sha256[:12]}…) are "
-            f"not this backbone's ({weights_sha256[:12]}…): load that backbone, or force it"
+            f"the mask was trained on {_base(info)}, whose encoder weights {other['weights_sha256']} are not this "
+            f"backbone's: load that backbone, or force it"
         )
-    if info.head_sha256 != head_sha256:
+    if own["head_sha256"] != hashes["head_sha256"]:
         raise InputError(
-            f"the mask was trained on {_base(info)} with another masked-LM head (sha256 {info.head_sha256[:12]}…) than "
-            f"this backbone's ({head_sha256[:12]}…). A checkpoint without a head gets a random one, which other "
-            f"versions of the libraries may draw differently: use those that trained the mask, or force it"
+            f"the mask was trained on {_base(info)} with another masked-LM head {other['head_sha256']}. A checkpoint "
+            f"without a head gets a random one, which other versions of the libraries may draw differently: use those "
+            f"that trained the mask, or force it"
+        )
+    if not own["backbone_sha256"]:
+        print(
+            f"the mask for {info.task} knows its backbone's encoder and head alone: embeddings, biases, normalisation, "
+            f"vocabulary and settings are not checked",
+            file=sys.stderr,
+        )
+    elif own["backbone_sha256"] != hashes["backbone_sha256"]:
+        raise InputError(
+            f"the mask was trained on {_base(info)}, whose embeddings, biases, normalisation, vocabulary or settings "
+            f"{other['backbone_sha256']} are not this backbone's: load that backbone, or force it"
         )
 
 

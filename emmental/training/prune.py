@@ -102,11 +102,12 @@ def schedule_of(config: SMPConfig, plan: Plan) -> Schedule:
 
 def mask_info(config: SMPConfig, backbone: Backbone, problem: Problem) -> masks.MaskInfo:
     """What the run's mask file will say of itself. To be asked before the head is narrowed."""
+    trained = {"weights_sha256": backbone.weights_sha256(), "head_sha256": ""}  # until it is known what they become
+    hashes = backbone.hashes() if config.freeze_bert else trained
     return masks.MaskInfo(
         base_model=backbone.name,
         base_revision=backbone.revision,
-        weights_sha256=backbone.weights_sha256(),
-        head_sha256=backbone.head_sha256() if config.freeze_bert else "",
+        **hashes,
         task=problem.task,
         kind=problem.kind,
         label_words=problem.label_words,

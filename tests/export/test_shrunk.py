@@ -11,6 +11,7 @@ from emmental import masks
 from emmental.common.errors import InputError
 from emmental.export import shrunk
 from emmental.inference.load import load_pruned
+from emmental.masks import container
 from emmental.pruning.matrices import encoder_linears
 from emmental.runtime import calibration
 from emmental.runtime.blocks import named_products
@@ -55,11 +56,13 @@ def test_saved_and_loaded(emmental, folder, tmp_path):
 
 def test_a_folder_from_before_files_said_the_kind(emmental, folder, tmp_path):
     emmental("shrink", folder / "mask.smp", tmp_path / "small")
-    description = tmp_path / "small" / "shrunk.json"
-    content = json.loads(description.read_text())
+    small = tmp_path / "small"
+    content = json.loads(said(small))
     assert content["mask"].pop("kind") == "label"
-    description.write_text(json.dumps(content))
-    assert load_pruned(tmp_path / "small").info == load_pruned(folder / "mask.smp").info
+    content |= {"format_version": "1", "weights_sha256": content.pop("files_sha256")["model.safetensors"]}
+    del content["sha256"]
+    (small / "shrunk.json").write_text(json.dumps(content))
+    assert load_pruned(small).info == load_pruned(folder / "mask.smp").info
 
 
 def test_predict_and_eval(emmental, folder, reviews, tmp_path, monkeypatch):
@@ -151,9 +154,11 @@ def test_other_architectures_are_refused():
         (lambda small: (small / "model.safetensors").unlink(), "not the whole folder"),
         (lambda small: (small / "tokenizer.json").unlink(), "not the whole folder"),
         (lambda small: (small / "shrunk.json").write_text("{"), "not the whole folder"),
-        (lambda small: change(small, format_version="2"), "not a shrunk model of version 1"),
+        (lambda small: change(small, format_version="3"), "not a shrunk model of version 2"),
+        (lambda small: (small / "shrunk.json").write_text(said(small).replace("great", "yes")), "match its checksum"),
+        (lambda small: (small / "tokenizer.json").write_text("{}"), "not the file that shrunk.json belongs to"),
         (lambda small: change(small, blocks=[]), "not the whole folder"),
-        (lambda small: change(small, weights_sha256="0"), "not the weights that shrunk.json belongs to"),
+        (lambda small: change(small, files_sha256={"model.safetensors": "0"}), "not the file that shrunk.json"),
         (lambda small: change(small, mask={}), "cannot be read"),
         (lambda small: units(small, 3), "its weights are not those of its config"),
     ],
@@ -164,13 +169,18 @@ def test_a_damaged_folder(emmental, folder, tmp_path, damage, message):
     assert message in emmental("predict", tmp_path / "small", "a film", status=2)
 
 
+def said(small):
+    return (small / "shrunk.json").read_text()
+
+
 def change(small, **changes):
-    description = json.loads((small / "shrunk.json").read_text())
-    (small / "shrunk.json").write_text(json.dumps(description | changes))
+    description = json.loads(said(small)) | changes
+    description["sha256"] = container.checksum({n: value for n, value in description.items() if n != "sha256"})
+    (small / "shrunk.json").write_text(json.dumps(description))
 
 
 def units(small, number):
-    blocks = json.loads((small / "shrunk.json").read_text())["blocks"]
+    blocks = json.loads(said(small))["blocks"]
     change(small, blocks=[block | {"units": number + block["units"]} for block in blocks])
 
 

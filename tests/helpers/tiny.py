@@ -88,11 +88,15 @@ def random_mask(folder, task="sst2", words=None, seed=0, density=0.3) -> masks.M
 def mask_over(folder, bits, task="sst2", words=None, density=0.3) -> masks.Mask:
     """These bits as a mask over the backbone in this folder."""
     backbone = load_backbone(str(folder))
-    info = masks.MaskInfo(
-        str(folder), "", backbone.weights_sha256(), backbone.head_sha256(), task, kind_of(task),
-        words or {"0": "terrible", "1": "great"}, density, "topK", "soft", 1.0,
+    return masks.Mask(bits, info_over(backbone, task, words or {"0": "terrible", "1": "great"}, density))
+
+
+def info_over(backbone, task, words, density=0.3) -> masks.MaskInfo:
+    """What a file says of a mask over this backbone."""
+    return masks.MaskInfo(
+        base_model=backbone.name, base_revision="", task=task, kind=kind_of(task), label_words=words, density=density,
+        method="topK", allocation="soft", p=1.0, **backbone.hashes(),
     )  # fmt: skip
-    return masks.Mask(bits, info)
 
 
 def data_flags(reviews):

@@ -2,14 +2,17 @@
 
 import dataclasses
 import itertools
+import json
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
 from torch import nn
 
 from emmental import masks
 from emmental.common.errors import InputError
-from emmental.masks import compact, container, packed
+from emmental.masks import container
 from emmental.pruning.masked_linear import swap_in
 from emmental.pruning.matrices import encoder_linears
 from emmental.recipes.kinds import Kind
@@ -26,6 +29,7 @@ INFO = masks.MaskInfo(
     method="topK",
     allocation="soft",
     p=3.0,
+    backbone_sha256="d" * 64,
 )
 SUFFIXES = (".safetensors", ".smp", ".npy")
 
@@ -103,29 +107,33 @@ def test_info_of_the_wrong_kind(mask, change, tmp_path):
 
 
 def without_kind(path, task):
-    """Write the file again as it was before files said the kind."""
-    form, write = ("smp-mask-compact", compact.write) if path.suffix == ".smp" else ("smp-mask", packed.write)
-    file = container.read(path, form)
-    info = {name: value for name, value in file.info.items() if name != "kind"} | {"task": task}
-    write(path, {name: bits.numpy() for name, bits in masks.load(path).bits.items()}, info)
-    return file.info["kind"]
+    """Write the file again as it was in version 1: without the kind, all else of the backbone, and a checksum."""
+    with safe_open(path, "np") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        description = json.loads(file.metadata()[container.KEY])
+    del description["sha256"], description["info"]["kind"], description["info"]["backbone_sha256"]
+    description["format_version"], description["info"]["task"] = "1", task
+    save_file(tensors, path, {container.KEY: json.dumps(description)})
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".smp"])
 def test_files_say_the_kind_and_older_ones_have_their_recipe_s(mask, suffix, tmp_path):
     path = tmp_path / f"mask{suffix}"
-    masks.save(masks.Mask(mask.bits, dataclasses.replace(INFO, task="my own", kind=Kind.VALUE)), path)
-    assert masks.load(path).info.kind is Kind.VALUE
-    assert without_kind(path, "squad_v2") == "value"
+    masks.save(masks.Mask(mask.bits, dataclasses.replace(INFO, task="my own", kind=Kind.LABEL)), path)
+    assert masks.load(path).info.kind is Kind.LABEL
+    without_kind(path, "mnli")
+    assert masks.load(path).info == dataclasses.replace(INFO, backbone_sha256="")
+    without_kind_words = {"start": "yes", "end": "no"}
+    masks.save(masks.Mask(mask.bits, dataclasses.replace(INFO, label_words=without_kind_words, kind=Kind.SPAN)), path)
+    without_kind(path, "squad_v2")
     assert masks.load(path).info.kind is Kind.SPAN
-    assert masks.load(path).info.task == "squad_v2"
 
 
 def test_a_file_that_no_kind_is_known_for(mask, tmp_path):
     path = tmp_path / "mask.smp"
     masks.save(mask, path)
     without_kind(path, "squadron")
-    with pytest.raises(InputError, match=r"mask\.smp: the kind .* cannot be read, and no recipe is for 'squadron'"):
+    with pytest.raises(InputError, match=r"mask\.smp: the kind .* cannot be read, and no recipe says it"):
         masks.load(path)
     masks.save(masks.Mask(mask.bits, dataclasses.replace(INFO, kind="sonnet")), path)
     with pytest.raises(InputError, match=r"mask\.smp: the kind of its task cannot be read"):
@@ -159,13 +167,24 @@ def test_fold_refuses_other_matrices_before_any_weight_is_changed(mask):
     assert all(torch.equal(linear.weight, before[name]) for name, linear in encoder_linears(model).items())
 
 
-def test_check_backbone():
-    masks.check_backbone(INFO, "a" * 64, "b" * 64)
-    with pytest.raises(InputError, match=r"bert-base-uncased 86b5e093, whose encoder weights .*aaaa.*cccc"):
-        masks.check_backbone(INFO, "c" * 64, "b" * 64)
-    with pytest.raises(InputError, match=r"another masked-LM head .*bbbb.*cccc"):
-        masks.check_backbone(INFO, "a" * 64, "c" * 64)
-    masks.check_backbone(INFO, "c" * 64, "c" * 64, force=True)
+def test_check_backbone(capsys):
+    own = {name: getattr(INFO, name) for name in ("weights_sha256", "head_sha256", "backbone_sha256")}
+    masks.check_backbone(INFO, own)
+    for name, message in (
+        ("weights_sha256", r"bert-base-uncased 86b5e093, whose encoder weights .*aaaa.*cccc"),
+        ("head_sha256", r"another masked-LM head .*bbbb.*cccc"),
+        ("backbone_sha256", r"whose embeddings, biases, normalisation, vocabulary or settings .*dddd.*cccc"),
+    ):
+        with pytest.raises(InputError, match=message):
+            masks.check_backbone(INFO, own | {name: "c" * 64})
+        masks.check_backbone(INFO, own | {name: "c" * 64}, force=True)
+    assert not capsys.readouterr().err
+
+
+def test_an_older_mask_says_what_it_cannot_know(capsys):
+    older = dataclasses.replace(INFO, backbone_sha256="")
+    masks.check_backbone(older, {"weights_sha256": "a" * 64, "head_sha256": "b" * 64, "backbone_sha256": "c" * 64})
+    assert "embeddings, biases, normalisation, vocabulary and settings are not checked" in capsys.readouterr().err
 
 
 def test_density_and_entropy_bound():

@@ -12,7 +12,6 @@ from emmental.models.heads import SequenceClassifier, label_word_ids
 from emmental.pruning.masked_linear import swap_in
 from emmental.pruning.schedule import Schedule
 from emmental.pruning.score_init import init_scores
-from emmental.recipes.kinds import Kind
 from emmental.scripts.glue import as_problem
 from emmental.tasks import glue
 from emmental.tasks.source import Source
@@ -20,6 +19,7 @@ from emmental.training.config import SMPConfig
 from emmental.training.trainer import SMPTrainer
 from tests.helpers.architectures import CONFIGS
 from tests.helpers.encoders import save_tokenizer
+from tests.helpers.tiny import info_over
 
 TEXTS = ["good film", "dull plot bad music very slow", "actor"]
 
@@ -31,10 +31,7 @@ def test_train_save_and_load(architecture, reviews, tmp_path):
     AutoModelForMaskedLM.from_config(CONFIGS[architecture][0]).save_pretrained(folder)
     save_tokenizer(folder, token_types=architecture in ("bert", "electra", "deberta-v2"))
     backbone = load_backbone(str(folder))
-    info = masks.MaskInfo(
-        str(folder), "", backbone.weights_sha256(), backbone.head_sha256(), "sst2", Kind.LABEL,
-        glue.TASKS["sst2"].words, 0.3, "topK", "soft", 1.0,
-    )  # fmt: skip
+    info = info_over(backbone, "sst2", glue.TASKS["sst2"].words)
     before = {name: weight.clone() for name, weight in backbone.model.state_dict().items()}
 
     source = Source(None, str(reviews["train"]), str(reviews["validation"]))
