@@ -74,7 +74,7 @@ def load(folder: Path) -> tuple[LabelWordModel, PreTrainedTokenizerBase, masks.M
         )
         shrunk.resize(classifier.backbone, [shrunk.BlockShape(**shape) for shape in description["blocks"]])
         standalone.fill(classifier, weights, folder)
-        return classifier, standalone.load_tokenizer(folder), info
+        return classifier, standalone.load_tokenizer(folder, folder), info
 
 
 def _files(description: dict) -> dict[str, str]:

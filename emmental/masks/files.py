@@ -1,6 +1,5 @@
 """A mask's file: which encoding its suffix names, and what it says of the mask."""
 
-import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,7 +11,9 @@ from emmental.masks.mask import Mask, MaskInfo
 from emmental.recipes.kinds import Kind
 from emmental.recipes.table import kind_of
 
-LONGEST_TEXT = 1000  # characters of anything that a file says
+# Of anything that a file says of its mask; a text in characters.
+LONGEST_TEXT = 1000
+LARGEST_NUMBER = 1e30
 
 
 def save(mask: Mask, path: Path) -> None:
@@ -73,7 +74,7 @@ def read_info(content, path: Path) -> MaskInfo:
         if field == "label_words":
             right = isinstance(value, dict) and all(map(_is_word, [*value, *value.values()])) and _fits(info)
         elif field in ("density", "p"):
-            right = type(value) in (int, float) and 0 <= value < math.inf
+            right = type(value) in (int, float) and 0 <= value <= LARGEST_NUMBER
         else:
             right = _is_text(value)
         if not right:

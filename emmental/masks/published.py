@@ -4,7 +4,6 @@ Fetching checks that a file is a mask of BERT-base's size; putting it on a backb
 """
 
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -12,7 +11,7 @@ import pooch
 import requests
 
 from emmental.common.downloads import cache_folder
-from emmental.common.errors import InputError
+from emmental.common.errors import InputError, refusing
 from emmental.common.files import replacing
 from emmental.masks import npy
 from emmental.recipes.paper_results import published
@@ -79,22 +78,19 @@ def unpack(archive: Path) -> bytes:
     The member's path is read but never written to, and no more is unpacked than a mask needs. The caller says whose
     error it is.
     """
-    try:
-        with zipfile.ZipFile(archive) as zipped:
-            members = [member for member in zipped.infolist() if not member.filename.endswith("/")]
-            paths = [PurePosixPath(member.filename) for member in members]
-            if [path.name for path in paths] != [archive.stem] or paths[0].is_absolute() or ".." in paths[0].parts:
-                found = ", ".join(repr(str(path)) for path in paths[:3]) or "nothing"
-                raise InputError(f"it should hold {archive.stem} and nothing else, but holds {found}")
-            if members[0].file_size > LARGEST_ARRAY:
-                raise InputError(
-                    f"its {archive.stem} would unpack to {members[0].file_size:,} bytes, a mask of BERT-base "
-                    f"has about {BERT_BASE_WEIGHTS // 8:,}"
-                )
-            with zipped.open(members[0]) as member:
-                return member.read(LARGEST_ARRAY)
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
-        raise InputError(f"it is not a readable zip archive: {error}") from None
+    with refusing("it is not a readable zip archive"), zipfile.ZipFile(archive) as zipped:
+        members = [member for member in zipped.infolist() if not member.filename.endswith("/")]
+        paths = [PurePosixPath(member.filename) for member in members]
+        if [path.name for path in paths] != [archive.stem] or paths[0].is_absolute() or ".." in paths[0].parts:
+            found = ", ".join(repr(str(path)) for path in paths[:3]) or "nothing"
+            raise InputError(f"it should hold {archive.stem} and nothing else, but holds {found}")
+        if members[0].file_size > LARGEST_ARRAY:
+            raise InputError(
+                f"its {archive.stem} would unpack to {members[0].file_size:,} bytes, a mask of BERT-base "
+                f"has about {BERT_BASE_WEIGHTS // 8:,}"
+            )
+        with zipped.open(members[0]) as member:
+            return member.read(LARGEST_ARRAY)
 
 
 def _download(url: str, archive: Path, sha256: str | None, timeout: float, retries: int) -> None:

