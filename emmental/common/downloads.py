@@ -10,11 +10,14 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import zipfile
+import zlib
 from pathlib import Path
 
 import pooch
 
 from emmental.common.errors import InputError
+from emmental.common.files import replacing
 
 INDEX = "https://pypi.org/simple"  # where pip's settings name no other
 
@@ -43,6 +46,24 @@ def from_pypi(filename: str, sha256: str) -> Path:
         )
     except ValueError as error:  # pooch's word for a hash that differs
         raise InputError(f"{filename} is not the file that was pinned: {error}") from None
+
+
+def unpacked(archive: Path, members: str) -> Path:
+    """The folder beside a zip archive with the members whose names begin so. Each file is compared with its member each
+    time, and written anew where it differs; the archive itself is taken at its word."""
+    folder = archive.with_suffix("")
+    with zipfile.ZipFile(archive) as zipped:
+        for member in zipped.infolist():
+            path = folder / member.filename.removeprefix(members)
+            if member.filename.startswith(members) and not member.is_dir() and not _holds(path, member):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with replacing(path) as temporary:
+                    temporary.write_bytes(zipped.read(member))
+    return folder
+
+
+def _holds(path: Path, member: zipfile.ZipInfo) -> bool:
+    return path.is_file() and path.stat().st_size == member.file_size and zlib.crc32(path.read_bytes()) == member.CRC
 
 
 def _download(filename: str, output_file: str, _pooch) -> None:

@@ -1,9 +1,11 @@
 """The one exception for what a user can mend, and how a script ends on it."""
 
 import contextlib
+import errno
 import os
 import signal
 import sys
+import threading
 import time
 
 # Exit statuses: of an InputError, of a run that saved itself on SIGTERM, and where nobody reads what is printed.
@@ -11,6 +13,14 @@ BAD_INPUT, STOPPED, UNREAD = 2, 143, 141
 PATIENCE = 10  # seconds
 
 
+# How the system and torch's writer, which does not pass the system's words on, say that a file cannot be had.
+REFUSALS = (
+    *map(os.strerror, (
+        errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR,
+        errno.ENAMETOOLONG, errno.EIO,
+    )),
+    "PytorchStreamWriter", "inline_container", "iostream error",
+)  # fmt: skip
 LONGEST_REASON = 300  # characters of a library's message
 
 
@@ -46,9 +56,11 @@ def exit_on_input_error():
     """Turn an InputError into its message on standard error and exit status 2; end silently where the reader of the
     output has gone, as ``head`` does.
 
-    Of several processes the first speaks for all: the others mostly fail of the same thing and wait to be ended, and
-    only give their own message where that does not happen.
+    So ends what the file system refuses, too, whichever library was writing. Of several processes the first speaks for
+    all: the others mostly fail of the same thing and wait to be ended, and only give their own message where that does
+    not happen.
     """
+    threading.excepthook = _of_a_thread
     try:
         yield
         sys.stdout.flush()
@@ -61,3 +73,26 @@ def exit_on_input_error():
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed
         sys.exit(UNREAD)
+    except Exception as error:
+        if not (refusal := file_system_refusal(error)):
+            raise
+        print(printable(f"error: {refusal}"), file=sys.stderr)
+        sys.exit(BAD_INPUT)
+    finally:
+        threading.excepthook = threading.__excepthook__
+
+
+def _of_a_thread(ended) -> None:
+    """No traceback of a thread that could not write: TensorBoard's hands that on to the main one."""
+    if not file_system_refusal(ended.exc_value):
+        threading.__excepthook__(ended)
+
+
+def file_system_refusal(error: BaseException) -> str:
+    """What the system has against a file, where that ended the program, whichever library was writing; else empty."""
+    found = error
+    while found and not any(words in str(found) for words in REFUSALS):
+        found = found.__cause__ or found.__context__
+    if not found:
+        return ""
+    return f"a file cannot be written or read: {reason(found)}. What was there before is whole; mend it and repeat"

@@ -31,6 +31,15 @@ def replacing(path: Path):
         temporary.unlink(missing_ok=True)
 
 
+def settle(folder: Path, place: Path) -> None:
+    """Move a whole folder to its place. Where another process was quicker its folder stays, which holds the same."""
+    try:
+        folder.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise
+
+
 def write_json(path: Path, content) -> None:
     """Write ``content`` as indented JSON."""
     write_text(path, json.dumps(content, indent=2) + "\n")

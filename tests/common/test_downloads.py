@@ -4,6 +4,7 @@ import hashlib
 import io
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +88,14 @@ def test_settings_of_pip_s_files_and_environment(tmp_path, monkeypatch):
     assert ("index", "https://b.example/simple") in places
     assert [url for kind, url in places if kind == "find_links"] == ["/shelf", "/other"]
     assert "https://a.example/simple" not in str(places)
+
+
+def test_unpacked_files_are_compared_with_the_archive_each_time(tmp_path):
+    with zipfile.ZipFile(tmp_path / "model-1.0.whl", "w") as archive:
+        for name, text in (("model/vocab.txt", "good bad"), ("model/more/config.json", "{}"), ("setup.py", "print()")):
+            archive.writestr(name, text)
+    for damage in (lambda path: None, lambda path: path.write_text("bad good"), Path.unlink, lambda path: path.touch()):
+        folder = downloads.unpacked(tmp_path / "model-1.0.whl", "model/")
+        assert (folder / "vocab.txt").read_text() == "good bad"
+        assert {path.name for path in folder.rglob("*")} == {"vocab.txt", "more", "config.json"}
+        damage(folder / "vocab.txt")
