@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import json
 import sys
-import tempfile
 from pathlib import Path
 
 import datasets
@@ -12,6 +11,7 @@ import datasets
 from emmental import masks
 from emmental.benchmark import report, timing
 from emmental.common.errors import InputError
+from emmental.common.files import new_folder
 from emmental.common.text import file_size
 from emmental.export import shrunk, shrunk_folder, shrunk_report, task_file
 from emmental.inference import scoring, subjects
@@ -47,23 +47,21 @@ def fold_mask(arguments) -> None:
         raise InputError(f"{arguments.folder} exists: name a new folder")
     mask = subjects.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
     backbone = fold(mask, arguments.backbone, arguments.force)
-    with tempfile.TemporaryDirectory(dir=arguments.folder.absolute().parent) as temporary:
-        whole = Path(temporary) / arguments.folder.name
+    with new_folder(arguments.folder) as whole:
         backbone.model.save_pretrained(whole)
         backbone.tokenizer.save_pretrained(whole)
-        whole.rename(arguments.folder)
     print(f"{arguments.folder}: a plain {type(backbone.model).__name__}, {mask.density():.4f} of its encoder remain")
 
 
 def predict(arguments) -> None:
-    if arguments.question or arguments.context:
+    if arguments.question is not None or arguments.context is not None:
         answer(arguments)
     else:
         label(arguments)
 
 
 def answer(arguments) -> None:
-    if not (arguments.question and arguments.context) or arguments.texts or arguments.tsv:
+    if None in (arguments.question, arguments.context) or arguments.texts or arguments.tsv:
         raise InputError("--question and --context go together, and without texts")
     datasets.disable_progress_bars()
     pruned = open_pruned(arguments)
@@ -92,7 +90,7 @@ def label(arguments) -> None:
     table = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
     labelled = pruned.info.kind is Kind.LABEL
     table.writerow(["label", *pruned.labels] if labelled else pruned.labels)
-    for values in pruned.probabilities(*columns, max_length=arguments.max_seq_length or 128):
+    for values in pruned.probabilities(*columns, max_length=arguments.max_seq_length):
         label = [pruned.labels[values.argmax()]] if labelled else []
         table.writerow([*label, *(f"{value:.6f}" for value in values)])
 

@@ -56,7 +56,6 @@ def unpacked(archive: Path, members: str) -> Path:
         for member in zipped.infolist():
             path = folder / member.filename.removeprefix(members)
             if member.filename.startswith(members) and not member.is_dir() and not _holds(path, member):
-                path.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(path) as temporary:
                     temporary.write_bytes(zipped.read(member))
     return folder

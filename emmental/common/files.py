@@ -19,7 +19,8 @@ os.umask(UMASK)  # reading it means setting it
 @contextlib.contextmanager
 def replacing(path: Path):
     """Yield a temporary path beside ``path`` (same suffix), a file that nobody can have put there; rename it when the
-    block ends well, else remove it."""
+    block ends well, else remove it. Folders on the way are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(path.suffix, f".{path.stem}-", path.parent)
     os.close(descriptor)
     temporary = Path(name)
@@ -29,6 +30,18 @@ def replacing(path: Path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path):
+    """Yield a temporary folder beside ``folder``, which must not exist; rename it when the block ends well."""
+    parent = folder.absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=parent) as temporary:
+        whole = Path(temporary) / folder.name
+        whole.mkdir()
+        yield whole
+        whole.rename(folder)
 
 
 def settle(folder: Path, place: Path) -> None:

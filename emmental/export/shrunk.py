@@ -185,9 +185,9 @@ def shapes(model: nn.Module) -> list[BlockShape]:
 
 def blocks(model: nn.Module) -> nn.ModuleList:
     """The repeated blocks of BERT or RoBERTa. Raises InputError for other architectures."""
-    if model.config.model_type not in ARCHITECTURES:
+    if model.config.model_type not in ARCHITECTURES or getattr(model.config, "is_decoder", False):
         raise InputError(
             f"{type(model).__name__} cannot be shrunk: only {' and '.join(ARCHITECTURES)} models can, whose blocks "
-            f"are known"
+            f"are known, and that read both ways"
         )
     return model.base_model.encoder.layer

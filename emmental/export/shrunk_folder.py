@@ -3,7 +3,6 @@ the mask was), ``model.safetensors`` and the tokenizer's files. No pickles.
 """
 
 import json
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from emmental import masks
 from emmental.common import hashing
 from emmental.common.errors import InputError, refusing
-from emmental.common.files import write_json
+from emmental.common.files import new_folder, write_json
 from emmental.export import shrunk
 from emmental.masks import container
 from emmental.models import standalone
@@ -30,9 +29,7 @@ def save(classifier: LabelWordModel, tokenizer: PreTrainedTokenizerBase, info: m
     if folder.exists():
         raise InputError(f"{folder} exists: name a new folder")
     model = classifier.backbone
-    with tempfile.TemporaryDirectory(dir=folder.absolute().parent) as temporary:
-        whole = Path(temporary) / folder.name
-        whole.mkdir()
+    with new_folder(folder) as whole:
         tokenizer.save_pretrained(whole)
         # A copy of each: tied weights share their memory, which safetensors refuses.
         save_file({name: weight.clone() for name, weight in model.state_dict().items()}, whole / WEIGHTS)
@@ -47,7 +44,6 @@ def save(classifier: LabelWordModel, tokenizer: PreTrainedTokenizerBase, info: m
         }
         description[container.CHECKSUM] = container.checksum(description)
         write_json(whole / DESCRIPTION, description)
-        whole.rename(folder)
 
 
 def is_shrunk(path: Path) -> bool:

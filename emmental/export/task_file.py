@@ -39,7 +39,7 @@ def pack(
     """Write a classifier with the mask folded in. dtype: of all matrices, one of floats.DTYPES; fp32 loses nothing.
 
     Without embeddings the file is much smaller, and its backbone is needed again to load it. Raises InputError for
-    another suffix than .task.
+    another suffix than .task, and where a weight is beyond the dtype's range.
     """
     if path.suffix != SUFFIX:
         raise InputError(f"{path}: the name of a task checkpoint ends in {SUFFIX}")
@@ -85,6 +85,8 @@ def unpack(
     with refusing(f"{path}: not a whole task checkpoint"):
         about = _read_about(file.tensors["about"])
         weights, config = _weights(file, about), about["config"]
+        if backbone and not about["embeddings_sha256"]:
+            raise InputError(f"{path} holds all of its weights: no backbone goes with it")
         if about["embeddings_sha256"]:
             weights |= _embeddings_of(backbone, info, about["embeddings_sha256"], path)
         classifier = standalone.empty_model(config, info.kind, len(info.label_words), len(weights), path)
@@ -122,6 +124,8 @@ def _embeddings_of(backbone, info: masks.MaskInfo, sha256: str, path: Path) -> d
 
 def _encode(name: str, tensors, dtype: torch.dtype) -> dict[str, np.ndarray]:
     flat = torch.cat([tensor.reshape(-1).to(dtype) for tensor in tensors])
+    if not flat.isfinite().all():
+        raise InputError(f"weights are beyond the range of {str(dtype).removeprefix('torch.')}: pack them in another")
     return dict(zip((f"{name}.first", f"{name}.rest"), floats.encode(flat), strict=True))
 
 

@@ -42,6 +42,8 @@ def load_pruned(
     choose.check(runtime)
     if not isinstance(mask, masks.Mask):
         path = Path(mask)
+        if backbone and (shrunk_folder.is_shrunk(path) or trained.is_fine_tuned(path)):
+            raise InputError(f"{path} holds all of its weights: no backbone goes with it")
         if shrunk_folder.is_shrunk(path):
             return set_runtime(answering(*shrunk_folder.load(path)), runtime)
         if path.suffix == task_file.SUFFIX:

@@ -60,7 +60,7 @@ def _measure(pruned: Pruned | PrunedSpans, source: Source, reading: dict) -> dic
     in_order = [pruned.labels.index(label) for label in task.labels]  # of the data
     measured = {}
     for name, split in glue.load_validation(task, source).items():
-        features = glue.tokenized(split, pruned.tokenizer, reading.get("max_length", 128))
+        features = glue.tokenized(split, pruned.tokenizer, pruned.reading_length(reading.get("max_length")))
         logits = feature_logits(pruned.model, pruned.tokenizer, features[:])[:, in_order]
         metrics = glue.score(task, glue.answers(task, logits), features["labels"][:])
         measured |= {f"{name}_{metric}".removeprefix("_"): value for metric, value in metrics.items()}

@@ -8,7 +8,10 @@ import torch
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
 from emmental import masks
+from emmental.common.errors import InputError
+from emmental.inference.texts import LENGTH, as_list, check_pairs
 from emmental.models.heads import SequenceModel
+from emmental.models.tokenizers import check_length, longest_text
 from emmental.recipes.kinds import Kind
 from emmental.tasks.batches import similar
 
@@ -26,18 +29,34 @@ class Pruned:
         """In the order of the logits."""
         return list(self.info.label_words)
 
-    def logits(self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int = 128) -> np.ndarray:
-        """Logits float32 [texts, labels] of texts, or of pairs of texts.
+    def logits(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int | None = None
+    ) -> np.ndarray:
+        """Logits float32 [texts, labels] of texts, or of pairs of texts, cut to max_length tokens (by default 128, or
+        all that the model reads where that is less). Raises InputError for what are no texts, and for another length.
 
         >>> from emmental import load_pruned
         >>> load_pruned("sst2.smp").logits(["a good film"]).dtype
         dtype('float32')
         """
-        features = self.tokenizer(*([texts, pairs] if pairs else [texts]), truncation=True, max_length=max_length)
+        texts = as_list(texts)
+        pairs = None if pairs is None else as_list(pairs, "second texts")
+        check_pairs(self.info.task, texts, pairs)
+        if not texts:
+            return np.empty((0, len(self.labels)), np.float32)
+        given = [texts] if pairs is None else [texts, pairs]
+        features = self.tokenizer(*given, truncation=True, max_length=self.reading_length(max_length))
         return feature_logits(self.model, self.tokenizer, features)
 
+    def reading_length(self, asked: int | None = None) -> int:
+        """How many tokens of a text are read. Raises InputError where it is asked for what the model cannot read."""
+        longest = longest_text(self.model, self.tokenizer)
+        if asked is not None:
+            check_length(asked, longest, "the model")
+        return min(LENGTH, longest) if asked is None else asked
+
     def probabilities(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int = 128
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int | None = None
     ) -> np.ndarray:
         """Probabilities float32 [texts, labels]; where the task asks for a value, that [texts, 1].
 
@@ -55,7 +74,8 @@ class Pruned:
 def feature_logits(
     model: SequenceModel, tokenizer: PreTrainedTokenizerBase, features: Mapping[str, list]
 ) -> np.ndarray:
-    """Logits float32 [examples, labels] of tokenised, unpadded examples: the model's inputs by name."""
+    """Logits float32 [examples, labels] of tokenised, unpadded examples: the model's inputs by name. Raises InputError
+    where they are not finite, which no label can be told from."""
     pad = DataCollatorWithPadding(tokenizer)
     inputs = {name: features[name] for name in tokenizer.model_input_names if name in features}
     logits = [None] * len(inputs["input_ids"])
@@ -63,4 +83,11 @@ def feature_logits(
         batch = pad({name: [values[row] for row in rows] for name, values in inputs.items()})
         for row, answer in zip(rows, model(**batch)["logits"], strict=True):
             logits[row] = answer
-    return torch.stack(logits).numpy()
+    return finite(torch.stack(logits)).numpy()
+
+
+def finite(logits: torch.Tensor) -> torch.Tensor:
+    """The logits. Raises InputError where one is none."""
+    if not logits.isfinite().all():
+        raise InputError("the model's logits are not finite: its weights are damaged, or overflow their precision")
+    return logits

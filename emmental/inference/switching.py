@@ -99,9 +99,10 @@ class _OfTask(nn.Module):
     def __init__(self, shared: MaskedBackbone, task: _Task):
         super().__init__()
         self.shared, self.task = shared, task
+        self.head = task.head
 
     def forward(self, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
         """As of the task's head."""
         with self.shared._turn:
             self.shared._switch(self.task)
-            return self.task.head(**inputs)
+            return self.head(**inputs)

@@ -2,7 +2,7 @@
 Must not know how a mask is trained, nor how a model is computed with it.
 """
 
-from emmental.masks.files import load, read_info, save
+from emmental.masks.files import check_info, load, read_info, save
 from emmental.masks.mask import (
     Mask,
     MaskInfo,
@@ -20,6 +20,7 @@ __all__ = [
     "apply",
     "capture",
     "check_backbone",
+    "check_info",
     "check_matrices",
     "entropy_bound",
     "fold",

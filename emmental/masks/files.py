@@ -20,13 +20,14 @@ def save(mask: Mask, path: Path) -> None:
     """Write a mask as its path's suffix says.
 
     ``.safetensors``: one bit per weight. ``.smp``: entropy coded, smaller, slower. ``.npy``: the file of the paper's
-    own code, without the info. Raises InputError for another suffix.
+    own code, without the info. Raises InputError for another suffix, and for info that ``load`` would refuse.
 
     >>> from emmental import masks
     >>> masks.save(masks.load("sst2.smp"), "sst2.safetensors")
     """
     path = Path(path)
     bits = {name: matrix.numpy() for name, matrix in mask.bits.items()}
+    check_info(mask.info, path)  # what is written can be read
     if path.suffix == ".safetensors":
         packed.write(path, bits, asdict(mask.info))
     elif path.suffix == ".smp":
@@ -70,6 +71,12 @@ def read_info(content, path: Path) -> MaskInfo:
         info = MaskInfo(**content | {"kind": read_kind(content, path)})
     except TypeError as error:
         raise InputError(f"{path}: what it says of the mask cannot be read: {error}") from None
+    check_info(info, path)
+    return info
+
+
+def check_info(info: MaskInfo, path: Path) -> None:
+    """Raise InputError for what no file says of a mask. path: where it stands, or is to stand."""
     for field, value in asdict(info).items():
         if field == "label_words":
             right = isinstance(value, dict) and all(map(_is_word, [*value, *value.values()])) and _fits(info)
@@ -79,7 +86,6 @@ def read_info(content, path: Path) -> MaskInfo:
             right = _is_text(value)
         if not right:
             raise InputError(f"{path}: the mask's {field} cannot be {value!a:.100}")
-    return info
 
 
 def _is_text(value) -> bool:

@@ -27,7 +27,8 @@ def _single_token(tokenizer, word: str) -> int:
 
 
 class LabelWordModel(nn.Module):
-    """A masked LM that answers in label words. Base of the heads; subclasses choose the tokens that are read.
+    """A masked LM that answers in label words. Base of the heads; subclasses choose the tokens that are read. Raises
+    InputError for an architecture whose output layer cannot be narrowed.
 
     The vocabulary's output layer is narrowed to the words' rows, so that 2 instead of 30,522 logits are computed;
     the rest of the masked LM runs as it is. ``form`` computes it, at first as transformers does. The state dict holds
@@ -37,6 +38,7 @@ class LabelWordModel(nn.Module):
     def __init__(self, backbone: PreTrainedModel, word_ids: list[int]):
         super().__init__()
         backbone.set_output_embeddings(_narrow(backbone.get_output_embeddings(), word_ids))
+        _check_narrow(backbone, len(word_ids))
         self.form: nn.Module = DenseForm(backbone)
         self.register_state_dict_post_hook(_drop_frozen)
         self.register_load_state_dict_post_hook(_ignore_frozen)
@@ -117,6 +119,23 @@ def _narrow(decoder: nn.Linear, word_ids: list[int]) -> nn.Linear:
     if decoder.bias is not None:
         narrow.bias = nn.Parameter(decoder.bias.detach()[rows].clone(), requires_grad=False)
     return narrow
+
+
+@torch.no_grad()
+def _check_narrow(backbone: PreTrainedModel, words: int) -> None:
+    """Raise InputError where an architecture does more with its output layer than to end with it (MobileBERT, ESM)."""
+    training = backbone.training
+    ids = torch.zeros(1, 3, dtype=torch.long, device=backbone.device)
+    try:
+        logits = backbone.eval()(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+    except RuntimeError:
+        logits = ids
+    backbone.train(training)
+    if logits.shape != (1, 3, words):
+        raise InputError(
+            f"{type(backbone).__name__} cannot answer in label words: its masked-LM head does not end with the "
+            f"vocabulary's output layer"
+        )
 
 
 def _drop_frozen(model, state_dict, prefix, local_metadata):

@@ -74,7 +74,9 @@ def _at_most(modules: int):
 def fill(model: LabelWordModel, weights: dict[str, torch.Tensor], place: Path) -> None:
     """Give an empty model its weights, by name in the backbone. Raises InputError where any lacks or differs."""
     with refusing(f"{place}: its weights are not those of its config"):
-        model.backbone.load_state_dict(weights, assign=True)
+        own = model.backbone.state_dict()
+        typed = {name: weight.to(own[name].dtype) if name in own else weight for name, weight in weights.items()}
+        model.backbone.load_state_dict(typed, assign=True)  # counters among them are integers
     model.requires_grad_(False)
 
 

@@ -27,18 +27,20 @@ def check(runtime: str) -> None:
 def prepared(dense: DenseForm, runtime: str) -> nn.Module:
     """The form of a folded masked LM that computes it by this runtime; the same where that is dense.
 
-    Raises InputError for an unknown runtime, and for ``sparse`` on an architecture other than BERT and RoBERTa, where
-    ``auto`` is dense. Without MKL both are dense, and a message says so.
+    Raises InputError for an unknown runtime, and for ``sparse`` on an architecture other than BERT and RoBERTa, or on
+    one that reads from left to right (is_decoder), where ``auto`` is dense. Without MKL both are dense, and a message
+    says so.
     """
     check(runtime)
     model = dense.model
     if runtime == "dense":
         return dense
-    if model.config.model_type not in ARCHITECTURES:
+    if model.config.model_type not in ARCHITECTURES or getattr(model.config, "is_decoder", False):
         if runtime == "auto":
             return dense
         raise InputError(
-            f"the sparse runtime computes BERT and RoBERTa, not {type(model).__name__}: use the runtime dense or auto"
+            f"the sparse runtime computes BERT and RoBERTa as encoders, not this {type(model).__name__}: use the "
+            f"runtime dense or auto"
         )
     if not torch.backends.mkl.is_available():
         print(f"this torch has no MKL, whose sparse products {runtime!r} needs: dense instead", file=sys.stderr)

@@ -53,7 +53,6 @@ def write(task: glue.SentenceTask, test: datasets.Dataset, logits: np.ndarray, p
     """
     answers = glue.answers(task, logits)
     predictions = [f"{value:.4f}" if task.kind is Kind.VALUE else task.labels[value] for value in answers]
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         lines = [f"{index}\t{prediction}" for index, prediction in zip(test["index"], predictions, strict=True)]
         temporary.write_text("\n".join(["index\tprediction", *lines]) + "\n")

@@ -11,13 +11,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProgressCallb
 from emmental.common import provenance
 from emmental.common.files import write_json
 from emmental.common.run_folder import RESULTS
+from emmental.models.tokenizers import check_length, longest_text
 from emmental.recipes import paper_results
 from emmental.recipes.plan import make_plan
 from emmental.tasks.problem import Problem
 from emmental.training import checkpoints, processes, report
 from emmental.training.config import SMPConfig
 from emmental.training.preemption import Preemption
-from emmental.training.prune import check_length, loop_settings, prepare_output
+from emmental.training.prune import loop_settings, prepare_output
 from emmental.training.task_trainer import TaskTrainer
 
 
@@ -31,7 +32,7 @@ def fine_tune(
     """
     started = time.monotonic()
     output_dir = Path(config.output_dir)
-    check_length(problem.max_length, tokenizer.model_max_length)
+    check_length(problem.max_length, longest_text(model, tokenizer))
     plan = make_plan(config, len(problem.train), problem.lengths, config.world_size)
     config.set_intervals(plan)
     settings = {

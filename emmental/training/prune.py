@@ -14,6 +14,7 @@ from emmental.common.errors import InputError
 from emmental.common.files import write_csv, write_json
 from emmental.common.run_folder import BEST, RESULTS
 from emmental.models.backbones import Backbone
+from emmental.models.tokenizers import check_length, longest_text
 from emmental.pruning.masked_linear import density
 from emmental.pruning.schedule import POWERS, Schedule
 from emmental.pruning.score_init import init_scores
@@ -35,12 +36,13 @@ def prune(config: SMPConfig, student: Student, problem: Problem) -> dict:
     Raises InputError before anything is created where the run cannot be done as asked.
     """
     started = time.monotonic()
-    check_length(problem.max_length, student.tokenizer.model_max_length)
+    check_length(problem.max_length, longest_text(student.backbone.model, student.tokenizer))
     plan = make_plan(config, len(problem.train), problem.lengths, config.world_size)
     config.set_intervals(plan)
     schedule = schedule_of(config, plan)
     teacher = checked_teacher(config, student.backbone, problem) if config.teacher_model_name_or_path else None
     info = mask_info(config, student.backbone, problem)
+    masks.check_info(info, Path(config.output_dir))
     transformers.set_seed(config.seed)
     layers = student.begin(info, plan.method.learns_scores)
     init_scores(layers, config.mask_init, config.mask_scale)
@@ -65,6 +67,7 @@ def checked_teacher(config: SMPConfig, backbone: Backbone, problem: Problem) -> 
     """The teacher, on the run's device, its labels in an order that agrees with the training data; else InputError."""
     name, order = config.teacher_model_name_or_path, config.teacher_label_order
     teacher = load_teacher(name, problem, backbone.tokenizer, order)
+    check_length(problem.max_length, longest_text(teacher.model, backbone.tokenizer), f"the teacher {name!r}")
     teacher.model.to(config.device)
     check_order(teacher, problem, backbone.tokenizer)
     return teacher
@@ -78,12 +81,6 @@ def prepare_output(config: SMPConfig, settings: dict) -> Path | None:
     if not processes.all_true((checkpoint or output_dir).exists()):
         raise InputError(f"{output_dir}: not seen by all processes: several nodes need a file system that they share")
     return checkpoint
-
-
-def check_length(max_length: int, longest: int) -> None:
-    """Raise InputError where the backbone cannot read texts of that many tokens."""
-    if not 2 < max_length <= longest:
-        raise InputError(f"--max_seq_length {max_length}: the backbone reads 3 to {longest} tokens")
 
 
 def schedule_of(config: SMPConfig, plan: Plan) -> Schedule:

@@ -31,7 +31,7 @@ def tiny_config(**changes) -> BertConfig:
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
         "intermediate_size": 32,
-        "max_position_embeddings": 64,
+        "max_position_embeddings": 512,
         "initializer_range": 0.2,
     }
     return BertConfig(**settings | changes)

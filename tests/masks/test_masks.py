@@ -101,7 +101,11 @@ def test_missing_file(suffix, tmp_path):
 )
 def test_info_of_the_wrong_kind(mask, change, tmp_path):
     odd = masks.Mask(mask.bits, dataclasses.replace(INFO, **change))
-    masks.save(odd, tmp_path / "mask.smp")
+    with pytest.raises(InputError, match=f"mask\\.smp: .*{next(iter(change))}"):
+        masks.save(odd, tmp_path / "mask.smp")
+    compact.write(
+        tmp_path / "mask.smp", {n: bits.numpy() for n, bits in mask.bits.items()}, dataclasses.asdict(odd.info)
+    )
     with pytest.raises(InputError, match=f"mask\\.smp: .*{next(iter(change))}"):
         masks.load(tmp_path / "mask.smp")
 

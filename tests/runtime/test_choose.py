@@ -10,6 +10,7 @@ from transformers import AutoModelForMaskedLM, DistilBertConfig
 from emmental import masks
 from emmental.__main__ import main
 from emmental.common.errors import InputError
+from emmental.export import shrunk
 from emmental.inference.load import fold, load_pruned
 from emmental.models.forms import DenseForm
 from emmental.runtime import calibration, choose
@@ -146,14 +147,17 @@ def test_without_mkl_all_is_dense_and_said(tiny_bert, monkeypatch, capsys, runti
     assert (pruned.logits(TEXTS) == load_pruned(mask).logits(TEXTS)).all()
 
 
-def test_other_architectures(cache):
-    model = AutoModelForMaskedLM.from_config(
-        DistilBertConfig(vocab_size=20, dim=16, hidden_dim=32, n_layers=1, n_heads=2)
-    )
-    dense = DenseForm(model)
+@pytest.mark.parametrize(
+    "config",
+    [DistilBertConfig(vocab_size=20, dim=16, hidden_dim=32, n_layers=1, n_heads=2), tiny_config(is_decoder=True)],
+)
+def test_other_architectures_and_decoders(cache, config):
+    dense = DenseForm(AutoModelForMaskedLM.from_config(config))
     assert choose.prepared(dense, "auto") is dense
-    with pytest.raises(InputError, match="computes BERT and RoBERTa, not DistilBertForMaskedLM"):
+    with pytest.raises(InputError, match="computes BERT and RoBERTa as encoders, not this"):
         choose.prepared(dense, "sparse")
+    with pytest.raises(InputError, match="cannot be shrunk"):
+        shrunk.shrink(dense.model)
 
 
 def test_a_mask_of_another_backbone_is_refused(tiny_bert, tmp_path):

@@ -1,0 +1,39 @@
+"""What models are asked, checked before it is read: texts are texts, and as many and as long as they may be."""
+
+from collections.abc import Sequence
+
+from emmental.common.errors import InputError
+from emmental.tasks import glue
+
+LENGTH = 128  # tokens that a sentence task's texts are cut to, where the model reads so many
+
+
+def as_list(texts: Sequence[str], name: str = "texts") -> list[str]:
+    """The texts of any sequence: list, tuple, array, column. Raises InputError for one text alone, for what is no text,
+    and for half characters, as undecodable bytes of a command line become."""
+    if isinstance(texts, str | bytes):
+        raise InputError(f"{name}: a list of texts is needed, not one text")
+    texts = list(texts)
+    for number, text in enumerate(texts, 1):
+        check(text, f"{name}, number {number}")
+    return [str(text) for text in texts]
+
+
+def check(text: str, place: str) -> None:
+    """Raise InputError for what is no text that a tokenizer can read."""
+    if not isinstance(text, str):
+        raise InputError(f"{place}: {text!r:.50} is not a text")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{place}: not UTF-8 text: {error.reason} at character {error.start + 1}") from None
+
+
+def check_pairs(task: str, texts: list[str], pairs: list[str] | None) -> None:
+    """Raise InputError where pairs lack, or a task wants none. Of a task without a recipe it is not known."""
+    if pairs is not None and len(pairs) != len(texts):
+        raise InputError(f"{len(texts)} texts and {len(pairs)} second texts: each needs its own")
+    wanted = len(glue.TASKS[task].texts) if task in glue.TASKS else None
+    if wanted not in (None, 1 if pairs is None else 2):
+        how = "pairs of texts: give two for each, with --tsv parted by a tab" if wanted == 2 else "single texts"
+        raise InputError(f"{task} is about {how}")
