@@ -17,7 +17,7 @@ PATIENCE = 10  # seconds
 REFUSALS = (
     *map(os.strerror, (
         errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR,
-        errno.ENAMETOOLONG, errno.EIO,
+        errno.ENAMETOOLONG, errno.EEXIST, errno.EIO,
     )),
     "PytorchStreamWriter", "inline_container", "iostream error",
 )  # fmt: skip

@@ -1,6 +1,19 @@
-"""Text for a reader: a title with aligned lines, columns, tables in Markdown, numbers with their units."""
+"""What is no text, and text for a reader: titles with aligned lines, columns, Markdown tables, numbers with units."""
 
 from pathlib import Path
+
+from emmental.common.errors import InputError
+
+
+def check_text(text, place: str) -> None:
+    """Raise InputError for what is no text that a tokenizer can read: half characters, as JSON may hold them and as
+    undecodable bytes of a command line become."""
+    if not isinstance(text, str):
+        raise InputError(f"{place} is {text!r:.50}, not a text")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{place}: not UTF-8 text: {error.reason} at character {error.start + 1}") from None
 
 
 def listing(title: str, rows: dict[str, str]) -> str:

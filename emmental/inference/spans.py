@@ -10,8 +10,8 @@ from transformers import PreTrainedTokenizerBase
 
 from emmental import masks
 from emmental.common.errors import InputError
+from emmental.common.text import check_text
 from emmental.inference.sentences import finite
-from emmental.inference.texts import check
 from emmental.models.heads import SpanClassifier
 from emmental.models.tokenizers import check_length, longest_text
 from emmental.tasks import squad
@@ -38,7 +38,7 @@ class PrunedSpans:
         True
         """
         for place, text in (("the question", question), ("the context", context)):
-            check(text, place)
+            check_text(text, place)
             if not text.strip():
                 raise InputError(f"{place} is blank: there is nothing to answer")
         row = {"id": "", "question": question, "context": context, "answers": {"text": [], "answer_start": []}}

@@ -1,5 +1,6 @@
 """What is to be scored: an output folder of run.sh, a mask file, or a published mask by its name."""
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,13 +45,15 @@ def find(what: str, base_url: str = published.RELEASE, sha256: str | None = None
 
 
 def read_mask(path: Path, backbone: str | None = None, task: str | None = None) -> masks.Mask:
-    """Read a mask file. A .npy says nothing of itself: its backbone and task are taken at the caller's word."""
+    """Read a mask file. A .npy says nothing of itself: its backbone and task are taken at the caller's word, and a line
+    on standard error says that nothing in it is checked."""
     if path.suffix != ".npy":
         return masks.load(path)
     if not (backbone and task):
         raise InputError(
             f"{path}: a .npy mask names neither its backbone nor its task: give --backbone and --task_name"
         )
+    print(f"{path}: a .npy mask has no checksum: damage in it goes unnoticed", file=sys.stderr)
     loaded = load_backbone(backbone)
     shapes = {name: tuple(linear.weight.shape) for name, linear in encoder_linears(loaded.model).items()}
     info = masks.MaskInfo(

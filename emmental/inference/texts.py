@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from emmental.common.errors import InputError
+from emmental.common.text import check_text
 from emmental.tasks import glue
 
 LENGTH = 128  # tokens that a sentence task's texts are cut to, where the model reads so many
@@ -15,18 +16,8 @@ def as_list(texts: Sequence[str], name: str = "texts") -> list[str]:
         raise InputError(f"{name}: a list of texts is needed, not one text")
     texts = list(texts)
     for number, text in enumerate(texts, 1):
-        check(text, f"{name}, number {number}")
+        check_text(text, f"{name}, number {number}")
     return [str(text) for text in texts]
-
-
-def check(text: str, place: str) -> None:
-    """Raise InputError for what is no text that a tokenizer can read."""
-    if not isinstance(text, str):
-        raise InputError(f"{place}: {text!r:.50} is not a text")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{place}: not UTF-8 text: {error.reason} at character {error.start + 1}") from None
 
 
 def check_pairs(task: str, texts: list[str], pairs: list[str] | None) -> None:

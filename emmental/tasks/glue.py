@@ -1,5 +1,6 @@
 """Sentence tasks, GLUE's eight and ``reviews``: where their data is, label words, features, metrics."""
 
+import math
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from scipy.stats import ConstantInputWarning, pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from emmental.common.errors import InputError
+from emmental.common.text import check_text
 from emmental.recipes.kinds import Kind
 from emmental.recipes.table import kind_of
 from emmental.tasks import reviews
@@ -154,6 +156,8 @@ def examples(task: SentenceTask, rows: Iterable[Row], columns: tuple[str, ...]) 
         check_columns(row, columns)
         for values, value in zip(read, [*read_texts(row, texts), _label(task, row, label)], strict=True):
             values.append(value)
+    if not read[-1]:
+        raise InputError(f"{task.name}: no row has all of the columns {', '.join(columns)}")
     named = dict(zip(("text", "text_pair")[: len(texts)], read, strict=False))
     return datasets.Dataset.from_dict(named | {"labels": read[-1]})
 
@@ -169,8 +173,7 @@ def read_texts(row: Row, columns: Iterable[str]) -> list[str]:
     """The row's texts in these columns. Raises InputError where one is missing or no text."""
     check_columns(row, columns)
     for column in columns:
-        if not isinstance(row.values[column], str):
-            raise InputError(f"{row.place}: {column!r} is {row.values[column]!r}, not a text")
+        check_text(row.values[column], f"{row.place}: {column!r}")
     return [row.values[column] for column in columns]
 
 
@@ -178,14 +181,17 @@ def _label(task, row, column):
     value = row.values[column]
     if task.kind is Kind.VALUE:
         try:
-            return float(value)
-        except ValueError:
-            raise InputError(f"{row.place}: the label {value!r} is not a number") from None
-    if value in task.words:
+            number = float(value)
+        except (ValueError, TypeError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise InputError(f"{row.place}: the label {value!r:.50} is not a number")
+        return number
+    if isinstance(value, str) and value in task.words:
         return task.labels.index(value)
-    if str(value) in {str(number) for number in range(len(task.labels))}:
+    if isinstance(value, str | int) and str(value) in {str(number) for number in range(len(task.labels))}:
         return int(value)
-    raise InputError(f"{row.place}: unknown label {value!r}, {task.name} has {', '.join(task.labels)}")
+    raise InputError(f"{row.place}: unknown label {value!r:.50}, {task.name} has {', '.join(task.labels)}")
 
 
 def tokenized(dataset: datasets.Dataset, tokenizer, max_length: int) -> datasets.Dataset:

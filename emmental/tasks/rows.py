@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from emmental.common.errors import InputError
+from emmental.common.errors import InputError, reason
 
 
 class Row(NamedTuple):
@@ -64,7 +64,7 @@ def _json(path, _header):
         yield from _json_lines(path, _header)
         return
     try:
-        rows = json.loads(text)
+        rows = parse_json(text, str(path))
     except json.JSONDecodeError as error:
         raise InputError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from None
     for number, values in enumerate(rows, 1):
@@ -76,9 +76,20 @@ def _json_lines(path, _header):
         for number, line in enumerate(file, 1):
             if line.strip():
                 try:
-                    yield number, _object(json.loads(line), f"{path}, line {number}")
+                    yield number, _object(parse_json(line, f"{path}, line {number}"), f"{path}, line {number}")
                 except json.JSONDecodeError as error:
                     raise InputError(f"{path}, line {number}: not JSON: {error.msg}") from None
+
+
+def parse_json(text: str, place: str):
+    """What a text in JSON says. Raises InputError for numbers of thousands of digits and for endless nesting, and
+    JSONDecodeError where it is no JSON."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: JSON beyond reason: {reason(error)}") from None
 
 
 def _object(values, place):

@@ -9,7 +9,8 @@ from pathlib import Path
 from datasets import Dataset, Features, List, Value, load_dataset
 
 from emmental.common.errors import InputError
-from emmental.tasks.rows import Row, read_rows
+from emmental.common.text import check_text
+from emmental.tasks.rows import Row, parse_json, read_rows
 
 EXAMPLE = Features(
     {
@@ -56,7 +57,7 @@ def _rows(path: Path) -> Iterator[Row]:
 
 def _json_content(path: Path):
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return parse_json(path.read_text(encoding="utf-8-sig"), str(path))
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text: {error}") from None
     except json.JSONDecodeError as error:
@@ -104,12 +105,13 @@ def _example(row: Row) -> dict:
     example = {}
     for name in ("id", "question", "context"):
         value = row.values.get(name)
-        example[name] = "" if value is None else str(value)
+        example[name] = str(value) if isinstance(value, int) else value or ""
+        check_text(example[name], f"{row.place}: the {name}")
         if not example[name].strip():
             raise InputError(f"{row.place}: empty or missing {name}; a row has id, question, context and answers")
     try:
         return example | {"answers": _answers(row.values)}
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise InputError(f"{row.place}: {ANSWERS_FORM} (id {example['id']!r})") from None
 
 
@@ -123,7 +125,9 @@ def _answers(row: dict) -> dict[str, list]:
         pairs = list(zip(answers["text"], answers["answer_start"], strict=True))
     else:
         pairs = [(answer["text"], answer["answer_start"]) for answer in answers]
-    return {"text": [str(text) for text, _ in pairs], "answer_start": [int(start) for _, start in pairs]}
+    for text, _ in pairs:
+        check_text(text, "an answer")
+    return {"text": [text for text, _ in pairs], "answer_start": [int(start) for _, start in pairs]}
 
 
 def _refuse_duplicates(examples: list[dict], source: str) -> None:

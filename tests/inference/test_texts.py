@@ -33,8 +33,8 @@ def test_no_texts(pruned):
     ("texts", "pairs", "message"),
     [
         ("a good film", None, "texts: a list of texts is needed, not one text"),
-        ([b"good"], None, "texts, number 1: b'good' is not a text"),
-        (["good", None], None, "texts, number 2: None is not a text"),
+        ([b"good"], None, "texts, number 1 is b'good', not a text"),
+        (["good", None], None, "texts, number 2 is None, not a text"),
         (["good", "\udcff"], None, "texts, number 2: not UTF-8 text: surrogates not allowed at character 1"),
         (["good"], ["bad"], "sst2 is about single texts"),
         (["good", "bad"], ["bad"], "2 texts and 1 second texts: each needs its own"),

@@ -12,7 +12,7 @@ from torch import nn
 
 from emmental import masks
 from emmental.common.errors import InputError
-from emmental.masks import container
+from emmental.masks import compact, container
 from emmental.pruning.masked_linear import swap_in
 from emmental.pruning.matrices import encoder_linears
 from emmental.recipes.kinds import Kind

@@ -149,6 +149,13 @@ def test_bad_folder(tmp_path, case):
         ("a.csv", "sentence,label\nfine,1\n", "of different kinds"),
         ("a.jsonl", '{"sentence": "fine", "label": 1}\nnonsense\n', r"a\.jsonl, line 2: not JSON"),
         ("a.jsonl", '{"sentence": 5, "label": 1}\n', "'sentence' is 5, not a text"),
+        ("a.jsonl", '{"sentence": "fine", "label": [1]}\n', r"line 1: unknown label \[1\], sst2 has 0, 1"),
+        ("a.jsonl", '{"sentence": "fine", "label": {"a": 1}}\n', "unknown label"),
+        ("a.jsonl", '{"sentence": "fine", "label": 1%s}\n' % ("0" * 400), "unknown label 10000"),
+        ("a.jsonl", '{"sentence": "fine", "label": 1%s}\n' % ("0" * 5000), "line 1: JSON beyond reason"),
+        ("a.jsonl", '{"sentence": "fine", "label": %s}\n' % ("[" * 5000), "line 1: JSON beyond reason"),
+        ("a.json", "[" * 5000, r"a\.json: JSON beyond reason"),
+        ("a.jsonl", '{"sentence": "fine \\ud800", "label": 1}\n', "'sentence': not UTF-8 text"),
         ("a.json", "[1]\n", r"a\.json, entry 1: a JSON object"),
         ("a.json", "[1,\n2", r"a\.json, line 2: not JSON"),
         ("a.jsonl", '"text"\n', r"a\.jsonl, line 1: a JSON object"),
@@ -163,6 +170,25 @@ def test_bad_files(tmp_path, train, content, message):
     validation.write_text('{"sentence": "fine", "label": 1}\n')
     with pytest.raises(InputError, match=message):
         load_all(Source(None, str(tmp_path / train), str(validation)))
+
+
+@pytest.mark.parametrize("label", ["[1]", "{}", '"nan"', "Infinity", "1" + "0" * 400, '"many"'])
+def test_values_that_are_none(tmp_path, label):
+    (tmp_path / "a.jsonl").write_text(f'{{"sentence1": "a", "sentence2": "b", "label": {label}}}\n')
+    with pytest.raises(InputError, match=r"a\.jsonl, line 1: the label .* is not a number"):
+        load_train(TASKS["stsb"], Source(None, str(tmp_path / "a.jsonl"), None))
+
+
+def test_a_file_of_nothing_but_broken_rows(tmp_path):
+    folder = write_task(tmp_path / "QQP", "qqp", ["what", "why?"])
+    with pytest.raises(InputError, match="qqp: no row has all of the columns question1, question2, is_duplicate"):
+        load_train(TASKS["qqp"], Source(str(folder)))
+
+
+@pytest.mark.parametrize("text", ["{" * 5000, "[" * 5000, "(" * 5000])
+def test_endless_label_maps(text):
+    with pytest.raises(InputError, match="--label_map"):
+        parse_label_map(text)
 
 
 def test_one_file_alone_is_refused(tmp_path):

@@ -91,6 +91,18 @@ BAD_FILES = {
         r"mend them, or leave their questions out with --skip_misplaced_answers",
     ),
     "blank answer": ("data.json", official(QUESTIONS[0] | {"text": ""}), r"1 answers do not stand at"),
+    "a list of lists": ("data.json", "[[1]]", "entry 1: a JSON object"),
+    "endless nesting": ("data.json", "[" * 5000, "JSON beyond reason"),
+    "endless nesting below": ("data.json", '{"data": ' + "[" * 5000, "JSON beyond reason"),
+    "endless number": ("data.json", "9" * 5000, "JSON beyond reason"),
+    "half a character": ("data.jsonl", json.dumps(FLAT[0] | {"question": "\ud800"}), "the question: not UTF-8 text"),
+    "half an answer": ("data.jsonl", json.dumps(FLAT[0] | {"answer_text": "\ud800"}), "an answer: not UTF-8 text"),
+    "a list for a question": (
+        "data.jsonl",
+        json.dumps(FLAT[0] | {"question": ["?"]}),
+        "the question is .*, not a text",
+    ),
+    "an infinite place": ("data.jsonl", json.dumps(FLAT[0] | {"answer_start": 1e400}), "answers need a text"),
 }
 
 
