@@ -14,7 +14,7 @@ import safetensors
 from safetensors.numpy import save_file
 
 from emmental.common import hashing
-from emmental.common.errors import InputError
+from emmental.common.errors import InputError, reason
 from emmental.common.files import replacing
 
 VERSION, UNCHECKED = "2", "1"
@@ -69,7 +69,7 @@ def read(path: Path, form: str) -> Container:
                 raise InputError(f"{path}: a safetensors file, but not one that holds a mask as {form}")
             tensors = {name: file.get_tensor(name) for name in names}
     except (OSError, safetensors.SafetensorError) as error:
-        raise InputError(f"{path}: not a readable mask file: {error}") from None
+        raise InputError(f"{path}: not a readable mask file: {reason(error)}") from None
     expected, version = description.pop(CHECKSUM, None), description.get("format_version")
     if version not in (VERSION, UNCHECKED):
         raise InputError(f"{path}: format version {version!r:.20}, this program reads {UNCHECKED} and {VERSION}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from emmental.common.errors import InputError
+from emmental.common.errors import InputError, reason
 from emmental.masks import compact, npy, packed
 from emmental.masks.mask import Mask, MaskInfo
 from emmental.recipes.kinds import Kind
@@ -70,7 +70,7 @@ def read_info(content, path: Path) -> MaskInfo:
     try:
         info = MaskInfo(**content | {"kind": read_kind(content, path)})
     except TypeError as error:
-        raise InputError(f"{path}: what it says of the mask cannot be read: {error}") from None
+        raise InputError(f"{path}: what it says of the mask cannot be read: {reason(error)}") from None
     check_info(info, path)
     return info
 

@@ -1,0 +1,1 @@
+"""What is tried against runs and files, and what is lost: see ``python -m benchmarks.faults``."""
