@@ -13,8 +13,8 @@ from emmental.training import refused
 
 # What numbers may be, both ends among it, beside those of RunSettings.
 BOUNDS = {
-    "adam_beta1": (0, 1 - 1e-12),
-    "adam_beta2": (0, 1 - 1e-12),
+    "adam_beta1": (0, 0.99999),
+    "adam_beta2": (0, 0.99999),
     "adam_epsilon": (0, LARGEST),
     "max_grad_norm": (0, LARGEST),
     "label_smoothing_factor": (0, 1),

@@ -142,12 +142,8 @@ def reported_to(config) -> list[str]:
 
 def known_places(config) -> bool:
     """Whether all of --report_to is installed."""
-    return reported_to(config) in (["none"], ["all"]) or set(reported_to(config)) <= set(installed_places())
-
-
-def installed_places() -> list[str]:
-    """The names for --report_to whose packages are here."""
-    return get_available_reporting_integrations()
+    asked = reported_to(config)
+    return asked in (["none"], ["all"]) or set(asked) <= set(get_available_reporting_integrations())
 
 
 def has_trackio(config) -> bool:
@@ -174,7 +170,7 @@ def can_compile(config) -> bool:
 # Flags that depend on others or on the machine, or some of whose values are refused: what must hold, and its words.
 CONDITIONS: dict[str, tuple[Callable[[TrainingArguments], bool], str]] = {
     "lr_scheduler_kwargs": (reads_arguments, f"takes JSON such as {EXAMPLE}, and an --lr_scheduler_type that reads it"),
-    "warmup_steps": (lambda c: c.lr_scheduler_type not in WITHOUT_WARMUP, "--lr_scheduler_type has no warm-up"),
+    "warmup_steps": (lambda c: c.lr_scheduler_type not in WITHOUT_WARMUP, "takes an --lr_scheduler_type that has one"),
     "optim": (lambda c: c.optim in OPTIMISERS, f"takes {', '.join(OPTIMISERS)}"),
     "optim_args": (well_formed, f"takes name=value by commas, and --optim {', '.join(WITH_ARGUMENTS)}"),
     "adam_beta1": (with_adam, ADAMW),
@@ -189,7 +185,7 @@ CONDITIONS: dict[str, tuple[Callable[[TrainingArguments], bool], str]] = {
         lambda c: c.torch_compile_mode in MODES and c.torch_compile_backend in (None, "inductor") and can_compile(c),
         f"takes {', '.join(MODES)}, with inductor and a C++ compiler",
     ),
-    "report_to": (known_places, f"takes none, all, or of these: {', '.join(installed_places())} (what is installed)"),
+    "report_to": (known_places, "takes none, all, or a tracker whose package is installed, such as tensorboard"),
     "run_name": (lambda c: set(reported_to(c)) & set(NAMED_RUNS), f"takes a --report_to of {', '.join(NAMED_RUNS)}"),
     "project": (has_trackio, TRACKIO),
     "trackio_space_id": (has_trackio, TRACKIO),
