@@ -19,13 +19,11 @@ from transformers.utils import is_torch_tf32_available
 from emmental.common.errors import InputError
 
 HUB = "training sends nothing to the Hub: smp push does, with the finished mask"
-BEST = "a mask is the best at the final density by the task's first metric, a fine-tuned model the last"
+BEST = "the best mask at the final density is kept by itself; a fine-tuned model is the last"
 COLUMNS = "what is read of an example is settled by the task"
-SHARDED = "scores and weights stay whole in every process: several GPUs share the examples (NPROC, torchrun)"
+SHARDED = "each process has the whole model; several GPUs share the examples (NPROC)"
 LIGER = "Liger has no kernels for masked encoders"
-CHECKPOINTS = (
-    "every layer is computed anew, in the one way (use_reentrant=False) that trains scores over a frozen backbone"
-)
+CHECKPOINTS = "there is one way that trains scores over a frozen backbone"
 
 REFUSED = {
     "optim_target_modules": "no optimiser that reads it is taken here",
@@ -183,7 +181,7 @@ CONDITIONS: dict[str, tuple[Callable[[TrainingArguments], bool], str]] = {
     "torch_compile_backend": (lambda c: c.torch_compile_backend in BACKENDS, f"takes {', '.join(BACKENDS)}"),
     "torch_compile_mode": (
         lambda c: c.torch_compile_mode in MODES and c.torch_compile_backend in (None, "inductor") and can_compile(c),
-        f"takes {', '.join(MODES)}, with inductor and a C++ compiler",
+        f"takes {', '.join(MODES)}; and inductor",
     ),
     "report_to": (known_places, "takes none, all, or a tracker whose package is installed, such as tensorboard"),
     "run_name": (lambda c: set(reported_to(c)) & set(NAMED_RUNS), f"takes a --report_to of {', '.join(NAMED_RUNS)}"),

@@ -4,6 +4,7 @@ transformers brings fails the first test until somebody decides which.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -235,19 +236,54 @@ def test_compilation_takes_a_compiler(monkeypatch, refusal):
     SMPConfig(torch_compile_backend="eager", torch_compile=True)
 
 
+def test_the_page_has_the_tables_of_the_code():
+    """docs/guide/flags.md: a row is for flags of one reason."""
+    page = (ROOT / "docs" / "guide" / "flags.md").read_text()
+    rows = re.findall(r"^\| (`.*`) \| (.*) \|$", page, re.MULTILINE)
+    shown = [(name.strip("`"), reason) for names, reason in rows for name in names.split(", ")]
+    told = refused.REFUSED | {name: words for name, (_, words) in refused.CONDITIONS.items()}
+    assert dict(shown) == told
+    assert len(shown) == len(told)
+
+
 # --- what is learned ---
 
 
+@pytest.fixture(scope="module")
+def plain(tiny_bert, tmp_path_factory):
+    """What is known of a run with these settings, which is trained once."""
+    known = {}
+
+    def ran(settings):
+        if str(settings) not in known:
+            folder = tmp_path_factory.mktemp("plain")
+            trainer = build(tiny_bert, folder, **settings)
+            trainer.train()
+            known[str(settings)] = outcome(trainer, folder)
+        return known[str(settings)]
+
+    return ran
+
+
+def outcome(trainer, folder):
+    """Scores, and at which steps something was noted."""
+    history = trainer.state.log_history
+    return {
+        "scores": torch.cat([matrix.flatten() for matrix in scores_of(trainer).values()]),
+        "logged": [entry["step"] for entry in history if "loss" in entry],
+        "evaluated": [entry["step"] for entry in history if "eval_loss" in entry],
+        "saved": sorted(path.name for path in folder.iterdir()),
+    }
+
+
 @pytest.mark.parametrize("name", LEARNED)
-def test_scores_differ_with_it(name, tiny_bert, tmp_path):
+def test_scores_differ_with_it(name, tiny_bert, tmp_path, plain):
     value, others = LEARNED[name]
-    scores = []
-    for settings in (others, others | {name: value}):
-        trainer = build(tiny_bert, tmp_path, **settings)
-        trainer.train()
-        scores.append(torch.cat([matrix.flatten() for matrix in scores_of(trainer).values()]))
-    assert scores[1].isfinite().all()
-    assert not torch.equal(*scores)
+    trainer = build(tiny_bert, tmp_path, **others | {name: value})
+    trainer.train()
+    scores = outcome(trainer, tmp_path)["scores"]
+    assert scores.isfinite().all()
+    assert not torch.equal(scores, plain(others)["scores"])
 
 
 @pytest.mark.parametrize("name", refused.OPTIMISERS)
@@ -468,23 +504,12 @@ def test_a_run_can_be_kept_off_the_gpu(tiny_bert, tmp_path):
 
 
 @pytest.mark.parametrize("name", NOTED)
-def test_steps_at_which_something_is_noted(name, tiny_bert, tmp_path):
+def test_steps_at_which_something_is_noted(name, tiny_bert, tmp_path, plain):
     value, others, expected = NOTED[name]
-    found = []
-    for settings in (others, others | {name: value}):
-        folder = tmp_path / str(len(found))
-        trainer = build(tiny_bert, folder, **settings)
-        trainer.train()
-        history = trainer.state.log_history
-        found.append(
-            {
-                "logged": [entry["step"] for entry in history if "loss" in entry],
-                "evaluated": [entry["step"] for entry in history if "eval_loss" in entry],
-                "saved": sorted(path.name for path in folder.iterdir()),
-            }
-        )
-    (kind, steps) = next(iter(expected.items()))
-    assert found[1][kind] == steps != found[0][kind]
+    trainer = build(tiny_bert, tmp_path, **others | {name: value})
+    trainer.train()
+    ((kind, steps),) = expected.items()
+    assert outcome(trainer, tmp_path)[kind] == steps != plain(others)[kind]
 
 
 @pytest.mark.parametrize(("size", "batches"), [(3, 3), (8, 1)])
