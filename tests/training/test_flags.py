@@ -217,7 +217,7 @@ def test_what_other_machines_can_do_is_refused_here_and_taken_there(name, monkey
         ("--dataloader_multiprocessing_context fork", "takes --dataloader_num_workers above 0"),
         ("--torch_compile_backend tvm", "--torch_compile_backend tvm: takes inductor, aot_eager, eager"),
         ("--torch_compile_mode fast", "--torch_compile_mode fast: takes default"),
-        ("--torch_compile_mode default --torch_compile_backend eager", "with inductor"),
+        ("--torch_compile_mode default --torch_compile_backend eager", "; and inductor"),
         ("--ddp_backend gloo", "--ddp_backend gloo: takes several processes"),
         ("--ddp_static_graph true", "--ddp_static_graph True: takes several processes"),
         ("--ddp_bucket_cap_mb 2", "--ddp_bucket_cap_mb 2: takes several processes"),
@@ -565,6 +565,7 @@ def test_what_a_script_s_run_shows(run, capsys, caplog):
 # --- several processes ---
 
 WRAPPED = """
+import os
 import sys
 from pathlib import Path
 
@@ -582,7 +583,9 @@ wrapped = trainer.model_wrapped
 if trainer.args.process_index:
     told = wrapped.static_graph, wrapped.find_unused_parameters, wrapped.broadcast_buffers
     print(*told, wrapped.bucket_bytes_cap >> 20, torch.distributed.get_backend(), transformers.logging.get_verbosity())
-torch.distributed.destroy_process_group()
+sys.stdout.flush()
+trainer.accelerator.wait_for_everyone()
+os._exit(0)  # torch's threads may abort an interpreter that ends by itself
 """
 
 
@@ -598,4 +601,4 @@ def test_processes_are_joined_as_asked(tiny_bert, tmp_path):
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f"True True False 3 gloo {transformers.logging.ERROR}"
+    assert f"True True False 3 gloo {transformers.logging.ERROR}" in done.stdout.splitlines()
