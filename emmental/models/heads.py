@@ -6,7 +6,7 @@ from transformers import PreTrainedModel
 
 from emmental.common.errors import InputError
 from emmental.models.forms import DenseForm
-from emmental.models.losses import distillation, label_loss, span_loss, value_loss, without_padding
+from emmental.models.losses import distillation, label_loss, span_loss, uniform_loss, value_loss, without_padding
 from emmental.recipes.kinds import Kind
 
 
@@ -48,6 +48,15 @@ class LabelWordModel(nn.Module):
         """The masked LM, while its form is the dense one."""
         return self.form.model
 
+    def activation_checkpointing_enable(self, **settings) -> None:
+        """From now on training keeps no layer's inner values, but computes them anew in the backward pass. The name is
+        that of transformers' own models, which Trainer calls."""
+        self.backbone.activation_checkpointing_enable(**settings)
+
+    def gradient_checkpointing_enable(self, **settings) -> None:
+        """The same; its name in transformers before 5.23."""
+        self.backbone.gradient_checkpointing_enable(**settings)
+
 
 class SequenceModel(LabelWordModel):
     """One answer per text or pair of texts, read at its first token ([CLS]). Subclasses have the ``loss``."""
@@ -71,11 +80,17 @@ class SequenceClassifier(SequenceModel):
         """The distillation loss of this model's outputs for these inputs, towards a teacher's ``logits``."""
         return distillation(outputs["logits"], teacher["logits"], temperature)
 
+    @staticmethod
+    def uniform(outputs: dict, inputs: dict) -> torch.Tensor:
+        """The loss of this model's outputs for these inputs, towards all labels alike."""
+        return uniform_loss(outputs["logits"])
+
 
 class SequenceRegressor(SequenceModel):
     """One word, whose logit is the value."""
 
     loss = staticmethod(value_loss)
+    uniform = None  # there is no distribution over values
 
     @staticmethod
     def distillation(outputs: dict, teacher: dict, inputs: dict, temperature: float) -> torch.Tensor:
@@ -107,6 +122,13 @@ class SpanClassifier(LabelWordModel):
             )
             / 2
         )
+
+    @staticmethod
+    def uniform(outputs: dict, inputs: dict) -> torch.Tensor:
+        """The mean of start's and end's losses towards all tokens of a window alike; padding does not count."""
+        real = inputs.get("attention_mask")
+        start, end = (uniform_loss(without_padding(outputs[f"{side}_logits"], real), real) for side in ("start", "end"))
+        return (start + end) / 2
 
 
 HEADS = {Kind.LABEL: SequenceClassifier, Kind.VALUE: SequenceRegressor, Kind.SPAN: SpanClassifier}

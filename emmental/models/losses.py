@@ -21,6 +21,15 @@ def span_loss(start: torch.Tensor, end: torch.Tensor, positions: tuple[torch.Ten
     return (F.cross_entropy(start, positions[0]) + F.cross_entropy(end, positions[1])) / 2
 
 
+def uniform_loss(logits: torch.Tensor, real: torch.Tensor | None = None) -> torch.Tensor:
+    """Cross-entropy of logits [batch, places] towards all places alike, mean over the batch; the uniform share of
+    smoothed labels. real: [batch, places], 0 where a place does not count; None: all do."""
+    surprise = -F.log_softmax(logits, dim=-1)
+    if real is None:
+        return surprise.mean()
+    return ((surprise * real).sum(1) / real.sum(1)).mean()
+
+
 def without_padding(logits: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
     """Token logits [batch, length] with the padded tokens' share of a softmax brought to zero.
 

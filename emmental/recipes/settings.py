@@ -31,6 +31,14 @@ BOUNDS = {
 }
 
 
+def check_bounds(settings, bounds: dict[str, tuple[float, float]]) -> None:
+    """Raise InputError for a number of the settings outside its bounds, both ends among them; None is no number."""
+    for name, (least, most) in bounds.items():
+        value = getattr(settings, name)
+        if value is not None and not least <= value <= most:
+            raise InputError(f"--{name} {value}: a number from {least:g} to {most:g} is needed")
+
+
 def flag(text: str, default=None, choices: tuple[str, ...] | None = None):
     """A field with its help text, and the values that it may have."""
     return field(default=default, metadata={"help": text} | ({"choices": choices} if choices else {}))
@@ -181,9 +189,7 @@ class RunSettings:
 
     def check(self) -> None:
         """Raise InputError for numbers that no run can have, and for flags that contradict each other."""
-        for name, (least, most) in BOUNDS.items():
-            if not least <= getattr(self, name) <= most:
-                raise InputError(f"--{name} {getattr(self, name)}: a number from {least:g} to {most:g} is needed")
+        check_bounds(self, BOUNDS)
         if self.eval_steps is not None and not 0 < self.eval_steps <= 10**12:
             raise InputError(f"--eval_steps {self.eval_steps}: a number above 0 is needed")
         self.check_thresholds()

@@ -46,6 +46,7 @@ class Problem:
             "data_collator": DataCollatorWithPadding(tokenizer),
             "compute_metrics": self.compute_metrics,
             "distillation": HEADS[self.kind].distillation,
+            "uniform": HEADS[self.kind].uniform,
         }
 
     def with_numbered_rows(self) -> "Problem":

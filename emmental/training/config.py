@@ -8,17 +8,43 @@ from transformers import TrainingArguments
 from emmental.common.errors import InputError
 from emmental.pruning.method import Selection
 from emmental.recipes.plan import Plan
-from emmental.recipes.settings import RunSettings, flag
+from emmental.recipes.settings import LARGEST, RunSettings, check_bounds, flag
+from emmental.training import refused
+
+# What numbers may be, both ends among it, beside those of RunSettings.
+BOUNDS = {
+    "adam_beta1": (0, 0.99999),
+    "adam_beta2": (0, 0.99999),
+    "adam_epsilon": (0, LARGEST),
+    "max_grad_norm": (0, LARGEST),
+    "label_smoothing_factor": (0, 1),
+    "torch_empty_cache_steps": (1, 10**12),
+    "logging_steps": (1e-12, 10**12),
+    "save_steps": (1e-12, 10**12),
+    "save_total_limit": (1, 10**12),
+    "eval_delay": (0, 10**12),
+    "per_device_eval_batch_size": (1, 10**6),
+    "eval_accumulation_steps": (1, 10**12),
+    "data_seed": (0, 2**32 - 1),
+    "dataloader_num_workers": (0, 1000),
+    "dataloader_prefetch_factor": (1, 10**6),
+    "ddp_bucket_cap_mb": (1, 10**6),
+    "ddp_timeout": (1, 10**9),
+}
 
 
 @dataclass
 class SMPConfig(RunSettings, TrainingArguments):
-    """transformers' TrainingArguments and what is particular to pruning. Defaults are the published recipe."""
+    """transformers' TrainingArguments and what is particular to pruning. Defaults are the published recipe.
+
+    Raises InputError for the flags that training.refused names, and for numbers that no run can have.
+    """
 
     per_device_eval_batch_size: int = flag("Examples per evaluation batch.", 64)
     train_sampling_strategy: str = flag(
         "Batches of examples of similar length (group_by_length: less padding), or at random (random).",
         "group_by_length",
+        ("group_by_length", "random", "sequential"),
     )
     logging_steps: float = flag("Steps between two log entries; a share of all steps below 1.", 0.01)
     save_steps: float | None = flag("Steps between checkpoints to resume from. Default: as eval_steps.")
@@ -29,6 +55,8 @@ class SMPConfig(RunSettings, TrainingArguments):
     remove_unused_columns: bool = flag("Drop data columns that the model does not take.", False)
 
     def __post_init__(self):
+        refused.check_flags(self)
+        check_bounds(self, BOUNDS)
         asked = self.eval_steps, self.save_steps
         self.eval_steps = self.eval_steps or 1  # transformers wants numbers here
         self.save_steps = self.save_steps or self.eval_steps

@@ -17,6 +17,7 @@ from emmental.recipes.plan import make_plan
 from emmental.tasks.problem import Problem
 from emmental.training import checkpoints, processes, report
 from emmental.training.config import SMPConfig
+from emmental.training.optimiser import check_learning
 from emmental.training.preemption import Preemption
 from emmental.training.prune import loop_settings, prepare_output
 from emmental.training.task_trainer import TaskTrainer
@@ -34,6 +35,7 @@ def fine_tune(
     output_dir = Path(config.output_dir)
     check_length(problem.max_length, longest_text(model, tokenizer))
     plan = make_plan(config, len(problem.train), problem.lengths, config.world_size)
+    check_learning(config, plan.total_steps)
     config.set_intervals(plan)
     settings = {
         "task": problem.task,

@@ -23,6 +23,7 @@ from emmental.recipes.plan import Plan, make_plan
 from emmental.tasks.problem import Problem
 from emmental.training import checkpoints, plots, processes, report, snapshots
 from emmental.training.config import SMPConfig
+from emmental.training.optimiser import check_learning
 from emmental.training.preemption import Preemption
 from emmental.training.students import Student
 from emmental.training.teacher_logits import TeacherLogits, stored_logits
@@ -38,6 +39,7 @@ def prune(config: SMPConfig, student: Student, problem: Problem) -> dict:
     started = time.monotonic()
     check_length(problem.max_length, longest_text(student.backbone.model, student.tokenizer))
     plan = make_plan(config, len(problem.train), problem.lengths, config.world_size)
+    check_learning(config, plan.total_steps)
     config.set_intervals(plan)
     schedule = schedule_of(config, plan)
     teacher = checked_teacher(config, student.backbone, problem) if config.teacher_model_name_or_path else None
@@ -129,7 +131,8 @@ def loop_settings(config: SMPConfig) -> dict:
     """The part of the settings that has nothing to do with masks."""
     names = (
         "seed", "data_seed", "per_device_train_batch_size", "gradient_accumulation_steps", "world_size",
-        "train_sampling_strategy", "lr_scheduler_type", "warmup_steps", "max_grad_norm", "bf16", "fp16",
+        "train_sampling_strategy", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "max_grad_norm", "bf16",
+        "fp16", "label_smoothing_factor", "optim", "optim_args", "adam_beta1", "adam_beta2", "adam_epsilon",
     )  # fmt: skip
     return {name: getattr(config, name) for name in names}
 

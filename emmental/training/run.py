@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import transformers
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from emmental.common.errors import InputError
 from emmental.models.backbones import Backbone, load_backbone, load_dense, load_tokenizer
+from emmental.models.heads import HEADS
 from emmental.recipes.settings import BackboneArguments
 from emmental.tasks.problem import Problem
 from emmental.training import checkpoints
@@ -36,13 +38,23 @@ def _run(config: SMPConfig, base: BackboneArguments, problem: Callable[[PreTrain
         with config.main_process_first(desc="the backbone and its features"):
             backbone = load_backbone(*place)
             task = problem(backbone.tokenizer)
+        check_fits(config, task, backbone.model)
         return prune(config, FrozenBackbone(backbone, task), task)
     with config.main_process_first(desc="the tokenizer and its features"):
         tokenizer = load_tokenizer(*place)
         task = problem(tokenizer)
     transformers.set_seed(config.seed)  # the head is drawn at random
     model = load_dense(task.kind, list(task.label_words), *place)
+    check_fits(config, task, model)
     if not config.method.prunes:
         return fine_tune(config, model, tokenizer, place[0], task)
     commit = getattr(model.config, "_commit_hash", None) or ""
     return prune(config, TrainedBackbone(Backbone(model, tokenizer, place[0], commit, random_head=False)), task)
+
+
+def check_fits(config: SMPConfig, problem: Problem, model: PreTrainedModel) -> None:
+    """Raise InputError for flags that this task, or this encoder, has no use for."""
+    if config.label_smoothing_factor and not HEADS[problem.kind].uniform:
+        raise InputError(f"--label_smoothing_factor: {problem.task} asks for numbers, and labels alone can be smoothed")
+    if config.gradient_checkpointing and not model.supports_gradient_checkpointing:
+        raise InputError(f"--gradient_checkpointing: {type(model).__name__} has none; leave it out")

@@ -22,7 +22,8 @@ class TaskTrainer(Trainer):
 
     more_eval_datasets: validation sets beside eval_dataset by name; their metrics are prefixed ``eval_<name>_``. A
     column ``row`` of a data set says which of its rows a batch holds; no model gets it. teacher: logits to distil from,
-    by the training set's ``row``; distillation: the loss towards them, see the heads'.
+    by the training set's ``row``; distillation: the loss towards them, see the heads'. uniform: the loss towards all
+    answers alike, see the heads', for --label_smoothing_factor.
     """
 
     def __init__(
@@ -31,12 +32,15 @@ class TaskTrainer(Trainer):
         args,
         teacher: TeacherLogits | None = None,
         distillation: Callable[..., torch.Tensor] | None = None,
+        uniform: Callable[..., torch.Tensor] | None = None,
         more_eval_datasets: dict | None = None,
         **kwargs,
     ):
         keep_freed_memory()
+        self.smoothing, args.label_smoothing_factor = args.label_smoothing_factor, 0.0  # Trainer knows no spans
         super().__init__(model, args, **kwargs)
-        self.teacher, self.distillation = teacher, distillation
+        args.label_smoothing_factor = self.smoothing
+        self.teacher, self.distillation, self.uniform = teacher, distillation, uniform
         self.more_eval_datasets = more_eval_datasets or {}
         self.last_losses: dict[str, torch.Tensor] = {}
 
@@ -58,18 +62,22 @@ class TaskTrainer(Trainer):
             drop_last=args.dataloader_drop_last,
             num_workers=args.dataloader_num_workers,
             pin_memory=args.dataloader_pin_memory,
-            persistent_workers=args.dataloader_persistent_workers,
+            multiprocessing_context=args.dataloader_multiprocessing_context,
+            prefetch_factor=args.dataloader_prefetch_factor,
         )
         return self.accelerator.prepare(loader)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """The task's own loss, in training with distillation where there is a teacher."""
+        """The task's own loss, in training towards smoothed labels where that is asked for, and with distillation where
+        there is a teacher."""
         new, everywhere = self.new_examples(model.training)
         inputs = dict(inputs)
         rows = inputs.pop("row", None)
         counted = first(inputs, new)
         loss, outputs = super().compute_loss(model, counted if model.training else inputs, True, num_items_in_batch)
         if model.training:
+            if self.smoothing:
+                loss = (1 - self.smoothing) * loss + self.smoothing * self.uniform(outputs, counted)
             share = new * self.args.world_size / everywhere  # mean over processes -> mean over examples
             self.last_losses = {"task_loss": share * loss.detach()}
             if self.teacher:

@@ -13,6 +13,7 @@ from emmental.common.errors import InputError
 from emmental.pruning.masked_linear import density, masked_layers
 from emmental.pruning.regulariser import add_regulariser
 from emmental.pruning.schedule import Schedule
+from emmental.training.refused import ADAM
 from emmental.training.task_trainer import TaskTrainer
 
 
@@ -28,7 +29,8 @@ class SMPTrainer(TaskTrainer):
         self.masked_layers = masked_layers(getattr(model, "backbone", model))  # names as in the checkpoint
         self.selection = args.selection()
         self.add_callback(MaskSelection(self))
-        self.add_callback(UncorrectedEpsilon(args.adam_epsilon, args.adam_beta2))
+        if args.optim in ADAM:
+            self.add_callback(UncorrectedEpsilon(args.adam_epsilon, args.adam_beta2))
 
     def select_masks(self, density: float | None = None) -> None:
         """Set every layer's mask anew, by default for the current step's density."""
@@ -40,8 +42,8 @@ class SMPTrainer(TaskTrainer):
         return [layer.mask_scores for layer in self.masked_layers.values() if layer.mask_scores is not None]
 
     def create_optimizer(self, model=None):
-        """The configured optimiser (fused AdamW). Scores have their learning rate and no weight decay; where weights
-        are trained, matrices decay by --weight_decay."""
+        """The configured optimiser, fused AdamW by default. Scores have their learning rate and no weight decay; where
+        weights are trained, matrices decay by --weight_decay."""
         if self.optimizer is None:
             optimizer_class, settings = self.get_optimizer_cls_and_kwargs(self.args, self.model)
             scores = self.scores()
@@ -52,7 +54,9 @@ class SMPTrainer(TaskTrainer):
             for decay, names in ((self.args.weight_decay, trained.keys() & decaying), (0.0, trained.keys() - decaying)):
                 weights = [weight for name, weight in trained.items() if name in names and id(weight) not in known]
                 groups.append({"params": weights, "lr": self.args.learning_rate, "weight_decay": decay})
-            self.optimizer = optimizer_class([group for group in groups if group["params"]], **settings)
+            groups = [group for group in groups if group["params"]]
+            # schedules with a least rate divide it by the optimiser's: it is that of the scores, where there are any
+            self.optimizer = optimizer_class(groups, **settings | {"lr": groups[0]["lr"]})
         return self.optimizer
 
     def training_step(self, model, inputs, num_items_in_batch=None):

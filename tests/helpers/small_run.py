@@ -30,14 +30,16 @@ def build(tiny_bert, output_dir, dropout=0.1, final_lambda=20.0, **settings):
         if isinstance(module, torch.nn.Dropout):
             module.p = dropout
     init_scores(swap_in(backbone.model), "magnitude", 0.5)
-    config = SMPConfig(
-        output_dir=str(output_dir),
-        max_steps=STEPS,
-        logging_steps=1,
-        disable_tqdm=True,
-        mask_scores_learning_rate=0.05,
-        **{"per_device_train_batch_size": 8, "save_strategy": "no", "eval_strategy": "no"} | settings,
-    )
+    chosen = {
+        "max_steps": STEPS,
+        "logging_steps": 1,
+        "disable_tqdm": True,
+        "mask_scores_learning_rate": 0.05,
+        "per_device_train_batch_size": 8,
+        "save_strategy": "no",
+        "eval_strategy": "no",
+    }
+    config = SMPConfig(output_dir=str(output_dir), **chosen | settings)
     return SMPTrainer(
         SequenceClassifier(backbone.model, [8, 9]),
         config,
@@ -46,6 +48,7 @@ def build(tiny_bert, output_dir, dropout=0.1, final_lambda=20.0, **settings):
         eval_dataset=examples(8),
         processing_class=backbone.tokenizer,
         data_collator=DataCollatorWithPadding(backbone.tokenizer),
+        uniform=SequenceClassifier.uniform,
     )
 
 
