@@ -11,6 +11,7 @@ from emmental.recipes import methods
 from emmental.recipes.table import BACKBONE, LAMBDA, LEARNING_RATE, SENTENCE_TASKS
 
 LARGEST = 3e38  # of float32
+DEFAULTS = {"learning_rate": 5e-5, "weight_decay": 0.0}  # of weights, which most runs leave alone
 # What the numbers of a run may be, both ends among it; thresholds are checked by the method's own rules.
 BOUNDS = {
     "mask_scores_learning_rate": (0, LARGEST),
@@ -162,9 +163,9 @@ class RunSettings:
     per_device_train_batch_size: int = flag("Examples per step and process.", 64)
     gradient_accumulation_steps: int = flag("Batches whose gradients make one step.", 1)
     dataloader_drop_last: bool = flag("Leave out an epoch's last batch where it is not full.", False)
-    learning_rate: float = flag("Learning rate of the weights, where they are trained.", 5e-5)
+    learning_rate: float = flag("Learning rate of the weights, where they are trained.", DEFAULTS["learning_rate"])
     warmup_steps: float = flag("Steps that raise the learning rates from 0; a share of all steps below 1.", 0.0)
-    weight_decay: float = flag("Decay of the weights' matrices, where they are trained.", 0.0)
+    weight_decay: float = flag("Decay of the weights' matrices, where they are trained.", DEFAULTS["weight_decay"])
     seed: int = flag("Random seed of order, dropout and score init.", 42)
     eval_strategy: str = flag("When to evaluate: steps, epoch or no (then once at the end).", "steps")
     eval_steps: float | None = flag(
@@ -213,6 +214,11 @@ class RunSettings:
         method, name = self.method, f"--pruning_method {self.pruning_method}"
         if self.freeze_bert and method.not_frozen:
             raise InputError(f"{name} over a frozen backbone: {method.not_frozen}; add --freeze_bert False")
+        for rate in ("learning_rate", "weight_decay"):
+            if method.prunes and not method.trains_weights and getattr(self, rate) != DEFAULTS[rate]:
+                raise InputError(
+                    f"--{rate}: weights stay as they are, and scores learn by --mask_scores_learning_rate; leave it out"
+                )
         if self.allocation not in method.allocations:
             raise InputError(f"{name}: only topK shares a budget among the matrices by their scores")
         if self.regularization != method.regularization:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from emmental.common.files import replacing, write_text
+from emmental.common.files import new_folder, replacing, settle, write_text
 from tests.helpers.tiny import ROOT
 
 
@@ -42,3 +42,24 @@ def test_the_umask_decides_who_reads(tmp_path, umask, mode):
     command = f'umask {umask}; exec "$0" -c "$1" "$2"'
     subprocess.run(["sh", "-c", command, sys.executable, code, tmp_path / "a.json"], cwd=ROOT, check=True)
     assert stat.S_IMODE(os.stat(tmp_path / "a.json").st_mode) == mode
+
+
+def test_the_quicker_of_two_processes_settles(tmp_path):
+    """Both have made the same folder; the second one's is not needed, and takes nothing away from readers."""
+    for number in (1, 2):
+        (tmp_path / f"made {number}").mkdir()
+        (tmp_path / f"made {number}" / "logits").write_text("the same")
+        settle(tmp_path / f"made {number}", tmp_path / "place")
+        assert (tmp_path / "place" / "logits").read_text() == "the same"
+    with pytest.raises(OSError, match="No such file"):
+        settle(tmp_path / "nowhere", tmp_path / "other")
+
+
+def test_a_new_folder_is_whole_or_not_there(tmp_path):
+    with new_folder(tmp_path / "a" / "b") as whole:
+        (whole / "file").touch()
+        assert not (tmp_path / "a" / "b").exists()
+    assert (tmp_path / "a" / "b" / "file").exists()
+    with pytest.raises(RuntimeError), new_folder(tmp_path / "a" / "c"):
+        raise RuntimeError
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
