@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from transformers import (
     AutoModelForMaskedLM,
     AutoModelForQuestionAnswering,
@@ -71,8 +72,7 @@ def load_backbone(name: str, revision: str | None = None, cache_dir: str | None 
     if not encoder_linears(model):
         raise InputError(f"the backbone {name!r} ({type(model).__name__}) has no linear layers to mask")
     tokenizer = load_tokenizer(name, revision, cache_dir)
-    commit = getattr(model.config, "_commit_hash", None) or ""
-    return Backbone(model, tokenizer, name, commit, random_head=bool(missing))
+    return Backbone(model, tokenizer, name, _commit(name, revision, cache_dir), random_head=bool(missing))
 
 
 def load_dense(
@@ -116,6 +116,14 @@ def _place(name):
 
 def _where(revision, cache_dir):
     return {"revision": revision or "main", "cache_dir": cache_dir}
+
+
+def _commit(name, revision, cache_dir):
+    """The Hub's commit of what was just loaded, as the cache knows it; empty where that is no repository."""
+    if Path(_place(name)).is_dir():
+        return ""
+    config = try_to_load_from_cache(name, "config.json", **_where(revision, cache_dir))
+    return Path(config).parent.name if isinstance(config, str) else ""
 
 
 @contextlib.contextmanager
