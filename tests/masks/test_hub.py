@@ -155,6 +155,12 @@ def test_the_card_of_a_mask_on_a_model_of_the_hub(mask):
     assert described(mask, task="squad_v2", kind=Kind.SPAN)["pipeline_tag"] == "question-answering"
 
 
+def test_the_card_says_what_it_is(mask):
+    text = str(hub.card(mask))
+    assert f"# sst2 on {mask.info.base_model}, {100 * mask.density():.2f} % of the encoder's weights" in text
+    assert json.loads(text.split("```json")[1].split("```")[0]) == dataclasses.asdict(mask.info)
+
+
 def test_a_folder_is_no_base_model_of_the_hub(mask):
     found = described(mask, base_model="/models/bert: mine", base_revision="")
     assert found.keys() == {"library_name", "pipeline_tag", "tags"}

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from transformers import AutoModelForMaskedLM, BertModel
 
 from emmental.common.errors import InputError
 from emmental.models.backbones import load_backbone
@@ -95,8 +96,6 @@ def test_spans_distil_as_without_padding(windows):
 
 
 def test_a_missing_head_is_the_same_in_every_load(tiny_bert, tmp_path):
-    from transformers import BertModel
-
     BertModel.from_pretrained(tiny_bert).save_pretrained(tmp_path)
     for file in ("tokenizer.json", "tokenizer_config.json"):
         (tmp_path / file).write_text((tiny_bert / file).read_text())
@@ -104,6 +103,9 @@ def test_a_missing_head_is_the_same_in_every_load(tiny_bert, tmp_path):
     torch.manual_seed(123)
     second = load_backbone(str(tmp_path))
     assert first.random_head
+    torch.manual_seed(0)  # what masks that were trained on such a backbone count on
+    drawn = AutoModelForMaskedLM.from_pretrained(tmp_path)
+    assert torch.equal(first.model.cls.predictions.transform.dense.weight, drawn.cls.predictions.transform.dense.weight)
     assert not load_backbone(str(tiny_bert)).random_head
     assert first.head_sha256() == second.head_sha256()
     assert first.weights_sha256() == load_backbone(str(tiny_bert)).weights_sha256()
