@@ -15,7 +15,6 @@ from emmental.recipes.kinds import Kind
 from tests.helpers import loopback
 from tests.helpers.tiny import random_mask
 
-
 COMMIT = "c0" * 20
 
 
