@@ -1,5 +1,6 @@
 """Numbers that no run can have are refused by name, before anything is loaded."""
 
+import numpy as np
 import pytest
 
 from emmental.common.errors import InputError
@@ -16,6 +17,11 @@ def test_numbers_beyond_their_bounds(name):
     for value in (least - max(1, abs(least)), most + max(1, most), float("nan"), float("inf"), -float("inf")):
         with pytest.raises(InputError, match=f"^--{name} .*: a number from .* is needed$"):
             RunSettings(**{name: value}).check()
+
+
+def test_the_bounds_are_numbers_of_float32():
+    for bounds in BOUNDS.values():
+        assert np.isfinite(np.array(bounds, dtype=np.float32)).all()
 
 
 def test_the_defaults_are_within_them():
