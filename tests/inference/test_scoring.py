@@ -32,3 +32,15 @@ def test_a_model_of_its_own_is_scored_by_the_runtime_asked_for(
         assert ("SparseMaskedLM" in seen, "BertLayer" in seen) == (runtime == "sparse", runtime == "dense")
     assert shown[0] == shown[1]
     assert re.search(r"encoder +1,\d{3} weights that are not zero", shown[0])
+
+
+def test_labels_may_stand_in_another_order_than_the_data_s(emmental, tiny_bert, reviews, tmp_path):
+    found = []
+    for words in ({"0": "terrible", "1": "great"}, {"1": "great", "0": "terrible"}):
+        masks.save(random_mask(tiny_bert, words=words), tmp_path / "mask.smp")
+        emmental("pack", tmp_path / "mask.smp", tmp_path / "sst2.task")
+        for model in ("mask.smp", "sst2.task"):
+            shown = emmental("eval", tmp_path / model, "--validation_file", reviews["validation"])
+            found.append(float(re.search(r"accuracy +(\S+)", shown)[1]))
+    assert len(set(found)) == 1
+    assert found[0] != 0.5  # which is what the other order would give as well
