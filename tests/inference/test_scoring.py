@@ -6,7 +6,8 @@ import pytest
 from torch.nn.modules import module
 
 from emmental import masks
-from tests.helpers.tiny import random_mask
+from emmental.inference.load import load_pruned
+from tests.helpers.tiny import WORDS, random_mask
 
 
 @pytest.fixture
@@ -34,13 +35,15 @@ def test_a_model_of_its_own_is_scored_by_the_runtime_asked_for(
     assert re.search(r"encoder +1,\d{3} weights that are not zero", shown[0])
 
 
-def test_labels_may_stand_in_another_order_than_the_data_s(emmental, tiny_bert, reviews, tmp_path):
-    found = []
+def test_labels_may_stand_in_another_order_than_the_data_s(emmental, tiny_bert, tmp_path):
+    """On data that the mask is always right about, and so with the other order always wrong."""
+    texts = [" ".join(WORDS[first : first + 4]) for first in range(14, 26)]
+    right = load_pruned(random_mask(tiny_bert)).logits(texts).argmax(axis=1)
+    rows = [f"{text},{label}" for text, label in zip(texts, right, strict=True)]
+    (tmp_path / "dev.csv").write_text("\n".join(["sentence,label", *rows]) + "\n")
     for words in ({"0": "terrible", "1": "great"}, {"1": "great", "0": "terrible"}):
         masks.save(random_mask(tiny_bert, words=words), tmp_path / "mask.smp")
         emmental("pack", tmp_path / "mask.smp", tmp_path / "sst2.task")
         for model in ("mask.smp", "sst2.task"):
-            shown = emmental("eval", tmp_path / model, "--validation_file", reviews["validation"])
-            found.append(float(re.search(r"accuracy +(\S+)", shown)[1]))
-    assert len(set(found)) == 1
-    assert found[0] != 0.5  # which is what the other order would give as well
+            shown = emmental("eval", tmp_path / model, "--validation_file", tmp_path / "dev.csv")
+            assert "accuracy     1.0000\n" in shown, (words, model)
