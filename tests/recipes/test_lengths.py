@@ -6,7 +6,7 @@ from emmental.recipes import lengths
 
 
 @pytest.mark.parametrize("rules", [lengths.GLUE, lengths.SQUAD])
-def test_every_run_of_two_steps_or_more_has_room_for_pruning_and_for_the_final_density(rules):
+def test_every_run_has_room_for_pruning_and_for_its_end(rules):
     """The length of a recipe's own among them: 3,500 steps at 80 %."""
     for density in (1.0, 0.8, 0.75, 0.7, 0.5, 0.03, 0.001):
         for total in {*range(2, 40), *(steps + more for _, steps in rules.early for more in (-1, 0, 1)), rules.rest}:

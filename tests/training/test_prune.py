@@ -95,7 +95,7 @@ CALLED = {
 }
 
 
-def test_an_unfinished_run_is_not_resumed_with_anything_else_that_decides_masks(train, tmp_path):
+def test_an_unfinished_run_is_not_resumed_with_other_settings(train, tmp_path):
     """What stands in the folder of a run that was killed before it had results."""
     same = ("--max_steps", 3)
     train(*same)
