@@ -56,17 +56,20 @@ METHODS = {
 
 @pytest.mark.parametrize("trained", METHODS)
 def test_results_are_those_of_the_best_step_and_not_of_the_last(train, emmental, tmp_path, trained):
-    """With random data and a learning rate at which the metric jumps up and down from step to step."""
-    steps = ("--max_steps", 20, "--eval_steps", 1, "--mask_scores_learning_rate", 1)
-    printed = train(*steps, "--lr_scheduler_type", "constant", *METHODS[trained])
-    seen = {int(step): float(value) for step, value in re.findall(r"step +(\d+) .* pearson (\S+)", printed)}
-    results = json.loads((tmp_path / "out" / "all_results.json").read_text())
-    final = {step: value for step, value in seen.items() if step >= results["pruning_steps"]}
+    """With random data and a learning rate at which the metric jumps up and down from step to step. Where the last step
+    happens to be the best, which another processor's rounding may bring about, another seed is tried."""
+    steps = ("--max_steps", 20, "--eval_steps", 1, "--mask_scores_learning_rate", 1, "--lr_scheduler_type", "constant")
+    for seed in range(5):
+        printed = train(*steps, *METHODS[trained], "--seed", seed, "--overwrite_output_dir")
+        seen = {int(step): float(value) for step, value in re.findall(r"step +(\d+) .* pearson (\S+)", printed)}
+        results = json.loads((tmp_path / "out" / "all_results.json").read_text())
+        final = {step: value for step, value in seen.items() if step >= results["pruning_steps"]}
+        if final[20] < max(final.values()):
+            break
     assert len(final) == results["evaluations_at_final_density"] > 5
     assert results["best_step"] == max(final, key=final.get) < 20
     assert results["eval_pearson"] == pytest.approx(max(final.values()), abs=1e-4)
     assert results["last_eval_pearson"] == pytest.approx(final[20], abs=1e-4)
-    assert final[20] < max(final.values())
     shown = emmental("eval", tmp_path / "out", "--validation_file", tmp_path / "validation.csv")
     assert f"pearson      {results['eval_pearson']:.4f}\n" in shown
 
