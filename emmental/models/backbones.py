@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -104,8 +105,7 @@ def load_backbone(name: str, revision: str | None = None, cache_dir: str | None 
     if not encoder_linears(model):
         raise InputError(f"the backbone {name!r} ({type(model).__name__}) has no linear layers to mask")
     tokenizer = load_tokenizer(name, revision, cache_dir)
-    commit = getattr(model.config, "_commit_hash", None) or ""
-    return Backbone(model, tokenizer, name, commit, random_head=bool(missing))
+    return Backbone(model, tokenizer, name, _commit(name, revision, cache_dir), random_head=bool(missing))
 
 
 def load_dense(
@@ -151,6 +151,14 @@ def _place(name):
 def _where(revision, cache_dir):
     # A name out of a mask's file must not run its code, nor ask whether it may.
     return {"revision": revision or "main", "cache_dir": cache_dir, "trust_remote_code": False}
+
+
+def _commit(name, revision, cache_dir):
+    """The Hub's commit of what was just loaded, as the cache knows it; empty where that is no repository."""
+    if Path(_place(name)).is_dir():
+        return ""
+    config = try_to_load_from_cache(name, "config.json", cache_dir=cache_dir, revision=revision or "main")
+    return Path(config).parent.name if isinstance(config, str) else ""
 
 
 @contextlib.contextmanager

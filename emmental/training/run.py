@@ -48,8 +48,7 @@ def _run(config: SMPConfig, base: BackboneArguments, problem: Callable[[PreTrain
     check_fits(config, task, model)
     if not config.method.prunes:
         return fine_tune(config, model, tokenizer, place[0], task)
-    commit = getattr(model.config, "_commit_hash", None) or ""
-    return prune(config, TrainedBackbone(Backbone(model, tokenizer, place[0], commit, random_head=False)), task)
+    return prune(config, TrainedBackbone(Backbone(model, tokenizer, place[0], "", random_head=False)), task)
 
 
 def check_fits(config: SMPConfig, problem: Problem, model: PreTrainedModel) -> None:

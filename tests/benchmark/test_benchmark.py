@@ -17,6 +17,7 @@ from emmental.benchmark.memory import peak_memory
 from emmental.benchmark.report import as_json, draw, show
 from emmental.benchmark.timing import SETTINGS, Measured, Timing, random_texts, timed
 from emmental.inference.load import load_pruned
+from emmental.runtime.sparse import csr
 from tests.helpers.encoders import save_tokenizer
 from tests.helpers.tiny import random_mask, save_tiny_bert, tiny_config
 
@@ -113,6 +114,16 @@ def test_a_mask_of_another_backbone_is_refused(emmental, mask_file, tmp_path):
     other = save_tiny_bert(tmp_path / "other", tiny_config(initializer_range=0.3))
     assert "whose encoder weights" in emmental("benchmark", mask_file, "--backbone", other, status=2)
     assert not mask_file.with_name("benchmark.png").exists()
+
+
+def test_weights_that_are_shared_count_once():
+    model = torch.nn.Linear(3, 4)  # 12 weights and 4 of the bias
+    assert weights_in_memory(model) == 4 * 16
+    model.register_buffer("again", model.weight.detach())
+    model.register_buffer("part", model.weight.detach()[:2])
+    assert weights_in_memory(model) == 4 * 16
+    model.register_buffer("sparse", csr(torch.eye(4, 3)))  # 5 ends of rows, 3 columns and 3 values of 4 bytes
+    assert weights_in_memory(model) == 4 * 16 + 4 * (5 + 3 + 3)
 
 
 def test_peak_memory_is_that_of_the_call():

@@ -8,15 +8,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from transformers import BertConfig
 
 from emmental import masks
 from emmental.__main__ import build_parser
 from emmental.inference import scoring, subjects
+from emmental.inference.load import fold, load_pruned
 from emmental.masks import published
+from emmental.models.backbones import load_backbone
+from emmental.pruning.matrices import encoder_linears
+from emmental.tasks import squad
 from emmental.tasks.source import Source
 from tests.helpers import loopback
-from tests.helpers.tiny import WORDS, random_mask, save_tiny_bert
+from tests.helpers.tiny import WORDS, random_mask, save_tiny_bert, tiny_config
 
 
 @pytest.fixture
@@ -80,6 +85,41 @@ def test_predict(emmental, mask_file, tmp_path):
     assert label == str(int(float(values[1]) > float(values[0])))
     (tmp_path / "texts.tsv").write_text("a good film\nbad plot\n")
     assert emmental("predict", mask_file, "--tsv", tmp_path / "texts.tsv").splitlines() == shown
+
+
+def test_every_verb_can_be_forced_onto_another_backbone(emmental, tiny_bert, mask_file, tmp_path):
+    other = save_tiny_bert(tmp_path / "other", tiny_config(initializer_range=0.3))
+    for verb, *rest in (("predict", "a film"), ("fold", tmp_path / "folded"), ("shrink", tmp_path / "small")):
+        words = (verb, mask_file, *rest, "--backbone", other)
+        assert "whose encoder weights" in emmental(*words, status=2), verb
+        emmental(*words, "--force")
+    plain = load_backbone(str(tmp_path / "folded")).model
+    expected = fold(masks.load(mask_file), str(other), force=True).model
+    assert all(
+        torch.equal(plain.get_submodule(name).weight, linear.weight)
+        for name, linear in encoder_linears(expected).items()
+    )
+
+
+def test_predict_cuts_windows_as_the_flags_say(emmental, tiny_bert, tmp_path):
+    mask = random_mask(tiny_bert, "squad", {"start": "yes", "end": "no"})
+    masks.save(mask, tmp_path / "mask.smp")
+    question, context = "good or bad", " ".join(WORDS[14:30] * 2)
+    pruned, shown = load_pruned(mask), []
+    for flags, reading in (
+        ((), squad.Reading()),
+        (("--max_seq_length", 16, "--doc_stride", 2), squad.Reading(16, 2)),
+        (("--max_seq_length", 16, "--doc_stride", 7), squad.Reading(16, 7)),
+        (("--max_seq_length", 24, "--doc_stride", 2), squad.Reading(24, 2)),
+        (("--doc_stride", 2), squad.Reading(stride=2)),  # one window: nothing to cut
+    ):
+        best = pruned.answers(question, context, reading)[0]
+        shown.append(emmental("predict", tmp_path / "mask.smp", "--question", question, "--context", context, *flags))
+        assert shown[-1] == f"answer\tprobability\n{best['text']}\t{best['probability']:.6f}\n"
+    assert len(set(shown)) == 4
+    alone = "--max_seq_length", 16
+    said = emmental("predict", tmp_path / "mask.smp", "--question", "a", "--context", "a", *alone, status=2)
+    assert "stride 128: must be at least 0 and below the max length of 16 tokens" in said
 
 
 def test_push_dry_run_shows_the_card(emmental, mask_file):

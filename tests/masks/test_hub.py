@@ -1,4 +1,4 @@
-"""Masks on the Hub: the card as the Hub reads it, and a push against a server here that answers as the Hub does."""
+"""Masks on the Hub: the card as the Hub reads it, push and pull against a server here that answers as the Hub does."""
 
 import base64
 import dataclasses
@@ -14,6 +14,8 @@ from emmental.masks import hub
 from emmental.recipes.kinds import Kind
 from tests.helpers import loopback
 from tests.helpers.tiny import random_mask
+
+COMMIT = "c0" * 20
 
 
 @pytest.fixture
@@ -32,16 +34,19 @@ def server(monkeypatch):
     """In place of huggingface.co, with somebody logged in."""
     with loopback.Server() as running:
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", running.url)
+        template = running.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setenv("HF_TOKEN", "hf_nobody")
         yield running
 
 
 class Hub:
-    """Answers requests as the Hub does. invalid: what it says of the card, if anything; commits: the lines of each."""
+    """Answers requests as the Hub does. invalid: what it says of the card, if anything; commits: the lines of each;
+    files: contents by name."""
 
-    def __init__(self, invalid: str | None = None):
-        self.invalid, self.commits = invalid, []
+    def __init__(self, invalid: str | None = None, files: dict[str, bytes] | None = None):
+        self.invalid, self.commits, self.files = invalid, [], files or {}
 
     def __call__(self, request):
         body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
@@ -57,16 +62,26 @@ class Hub:
         elif request.path == "/api/models/someone/films/commit/main":
             self.commits.append([json.loads(line) for line in body.splitlines()])
             self.say(request, {"commitOid": "c0", "commitUrl": f"{request.server.url}/someone/films/commit/c0"})
+        elif request.path.startswith("/api/models/someone/films"):  # what there is, in either form that is asked for
+            names = [{"rfilename": name, "path": name, "type": "file", "size": 0, "oid": "0"} for name in self.files]
+            info = {"id": "someone/films", "sha": COMMIT, "siblings": names}
+            self.say(request, names if "/tree/" in request.path else info)
+        elif (name := request.path.removeprefix("/someone/films/resolve/").partition("/")[2]) in self.files:
+            self.send(request, self.files[name], {"X-Repo-Commit": COMMIT, "ETag": f'"{name}"'})
         else:
             loopback.missing(request)
 
+    def say(self, request, content, status=200):
+        self.send(request, json.dumps(content).encode(), {}, status)
+
     @staticmethod
-    def say(request, content, status=200):
-        content = json.dumps(content).encode()
+    def send(request, content, headers, status=200):
         request.send_response(status)
-        request.send_header("Content-Length", str(len(content)))
+        for name, value in {"Content-Length": str(len(content)), **headers}.items():
+            request.send_header(name, value)
         request.end_headers()
-        request.wfile.write(content)
+        if request.command != "HEAD":
+            request.wfile.write(content)
 
 
 def test_mask_and_card_are_one_commit(mask, mask_file, server):
@@ -86,6 +101,42 @@ def test_what_the_hub_says_of_a_card_reaches_the_user(mask_file, server):
     assert not server.answer.commits
 
 
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty folder as the Hub's cache."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("name", ["mask.smp", "mask.safetensors"])
+def test_a_pulled_mask_is_the_pushed_one(mask, server, tmp_path, name):
+    masks.save(mask, tmp_path / name)
+    server.answer = Hub(files={"README.md": b"", name: (tmp_path / name).read_bytes()})
+    path = hub.pull("someone/films")
+    assert path.read_bytes() == (tmp_path / name).read_bytes()
+    assert path.name == name
+
+
+@pytest.mark.usefixtures("cache")
+def test_the_smaller_of_two_masks_is_pulled_of_the_revision_asked_for(mask_file, server):
+    server.answer = Hub(files=dict.fromkeys(("mask.safetensors", "mask.smp"), mask_file.read_bytes()))
+    assert hub.pull("someone/films", "v2").name == "mask.smp"
+    assert "/someone/films/resolve/v2/mask.smp" in server.requests
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("mask.smp", "its rows and columns are damaged"), ("mask.bin", "neither mask.smp nor mask.safetensors in it")],
+)
+def test_a_pulled_mask_is_checked(mask_file, server, name, message):
+    content = bytearray(mask_file.read_bytes())
+    content[-1] ^= 4
+    server.answer = Hub(files={name: bytes(content)})
+    with pytest.raises(InputError, match=message):
+        hub.pull("someone/films")
+
+
 def described(mask, **info):
     """The card's metadata, as written, of a mask with this info."""
     changed = masks.Mask(mask.bits, dataclasses.replace(mask.info, **info))
@@ -101,6 +152,12 @@ def test_the_card_of_a_mask_on_a_model_of_the_hub(mask):
         "tags": ["pruning", "mask", "sst2"],
     }
     assert described(mask, task="squad_v2", kind=Kind.SPAN)["pipeline_tag"] == "question-answering"
+
+
+def test_the_card_says_what_it_is(mask):
+    text = str(hub.card(mask))
+    assert f"# sst2 on {mask.info.base_model}, {100 * mask.density():.2f} % of the encoder's weights" in text
+    assert json.loads(text.split("```json")[1].split("```")[0]) == dataclasses.asdict(mask.info)
 
 
 def test_a_folder_is_no_base_model_of_the_hub(mask):

@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from transformers import AutoModelForMaskedLM, BertModel
 
 from emmental.common.errors import InputError
 from emmental.models.backbones import load_backbone
-from emmental.models.heads import SequenceClassifier, SequenceRegressor, label_word_ids
+from emmental.models.heads import SequenceClassifier, SequenceRegressor, SpanClassifier, label_word_ids
+from emmental.models.losses import PADDING_LOGIT
 from emmental.pruning.masked_linear import swap_in
 
 
@@ -58,9 +60,42 @@ def test_regressors_lose_by_squared_error(backbone):
     torch.testing.assert_close(outputs["loss"], by_hand)
 
 
-def test_a_missing_head_is_the_same_in_every_load(tiny_bert, tmp_path):
-    from transformers import BertModel
+@pytest.fixture
+def windows(backbone):
+    """A head for spans and two inputs of its: four windows, and the same with padding behind them."""
+    ids = torch.randint(9, 32, (4, 11), generator=torch.Generator().manual_seed(0))
+    positions = {"start_positions": torch.tensor([0, 3, 5, 10]), "end_positions": torch.tensor([0, 4, 5, 10])}
+    alone = {"input_ids": ids, "attention_mask": torch.ones_like(ids)} | positions
+    behind = {name: torch.nn.functional.pad(alone[name], (0, 9)) for name in ("input_ids", "attention_mask")}
+    return SpanClassifier(backbone.model, [5, 6]).eval(), alone, alone | behind
 
+
+def test_spans_lose_by_the_mean_cross_entropy_of_both_ends(windows):
+    model, alone, padded = windows
+    outputs = model(**alone)
+    by_hand = [
+        -outputs[f"{side}_logits"].log_softmax(-1)[range(4), alone[f"{side}_positions"]].mean()
+        for side in ("start", "end")
+    ]
+    torch.testing.assert_close(outputs["loss"], sum(by_hand) / 2)
+    torch.testing.assert_close(model(**padded)["loss"], outputs["loss"])  # padding does not count
+
+
+def test_spans_distil_as_without_padding(windows):
+    """Both ends by T^2 KL(teacher || student), over the tokens that there are."""
+    model, alone, padded = windows
+    draw, sides, temperature = torch.Generator().manual_seed(1), ("start_logits", "end_logits"), 3.0
+    teacher = {side: torch.randn(4, 11, generator=draw) for side in sides}
+    outputs, by_hand = model(**alone), 0
+    for side in sides:
+        own, other = ((logits[side] / temperature).log_softmax(-1) for logits in (outputs, teacher))
+        by_hand += 9 * (other.exp() * (other - own)).sum(-1).mean() / 2
+    torch.testing.assert_close(model.distillation(outputs, teacher, alone, temperature), by_hand)
+    behind = {side: torch.nn.functional.pad(logits, (0, 9), value=PADDING_LOGIT) for side, logits in teacher.items()}
+    torch.testing.assert_close(model.distillation(model(**padded), behind, padded, temperature), by_hand)
+
+
+def test_a_missing_head_is_the_same_in_every_load(tiny_bert, tmp_path):
     BertModel.from_pretrained(tiny_bert).save_pretrained(tmp_path)
     for file in ("tokenizer.json", "tokenizer_config.json"):
         (tmp_path / file).write_text((tiny_bert / file).read_text())
@@ -68,6 +103,9 @@ def test_a_missing_head_is_the_same_in_every_load(tiny_bert, tmp_path):
     torch.manual_seed(123)
     second = load_backbone(str(tmp_path))
     assert first.random_head
+    torch.manual_seed(0)  # what masks that were trained on such a backbone count on
+    drawn = AutoModelForMaskedLM.from_pretrained(tmp_path)
+    assert torch.equal(first.model.cls.predictions.transform.dense.weight, drawn.cls.predictions.transform.dense.weight)
     assert not load_backbone(str(tiny_bert)).random_head
     assert first.head_sha256() == second.head_sha256()
     assert first.weights_sha256() == load_backbone(str(tiny_bert)).weights_sha256()

@@ -11,7 +11,7 @@ from emmental.scripts import glue, squad
     [
         (["--frobnicate", "3"], "there is no flag --frobnicate"),
         (["--max_step", "3"], "there is no flag --max_step: is --max_steps meant?"),
-        (["sst2"], "'sst2' stands alone: only flags and their values are expected"),
+        (["sst2", "mnli"], "'sst2' stands alone: only flags and their values are expected"),
         (["--seed", "many"], "invalid int value: 'many'"),
         (["--logging_steps", "0"], "logging"),
         (["--eval_strategy", "sometimes"], "sometimes is not a valid"),
@@ -29,3 +29,12 @@ def test_one_sentence(script, words, message, monkeypatch, capsys, tmp_path):
     assert said.startswith("error: ")
     assert message in said
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("script", [glue, squad])
+def test_help_says_what_the_script_does(script, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["script", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        script.main()
+    assert not ended.value.code
+    assert script.__doc__.splitlines()[0] in " ".join(capsys.readouterr().out.split())

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from emmental.common.errors import InputError
 from emmental.common.run_folder import ASIDE, BEST, RESULTS, SEAL, SETTINGS
@@ -93,6 +94,21 @@ def test_best_is_the_first_of_the_best_at_the_final_density():
     best = checkpoints.best_evaluation(history, "eval_f1", Schedule(10, 4, 0.1, 0.0))
     assert best["step"] == 6
     assert checkpoints.best_evaluation(history, "eval_f1", Schedule(20, 12, 0.1, 0.0)) is None
+
+
+def test_only_a_better_evaluation_at_the_final_density_is_kept(tmp_path):
+    schedule, kept = Schedule(14, 4, 0.1, 0.0), []
+    best = checkpoints.Best("eval_f1", schedule, lambda path: kept.append((state.global_step, path)))
+    arguments, state = TrainingArguments(tmp_path), TrainerState(is_world_process_zero=True)
+    for step, f1 in ((2, 0.9), (4, 0.5), (6, 0.7), (8, 0.6), (10, 0.7), (12, 0.8), (14, 0.1)):
+        state.global_step, metrics = step, {"eval_f1": f1}
+        state.log_history.append({"step": step, **metrics})
+        best.on_evaluate(arguments, state, TrainerControl(), metrics)
+    assert kept == [(step, tmp_path / BEST) for step in (4, 6, 12)]
+    best.on_evaluate(arguments, state, TrainerControl(), {"eval_mm_f1": 1.0})  # of another validation set
+    state.is_world_process_zero, state.global_step = False, 12
+    best.on_evaluate(arguments, state, TrainerControl(), {"eval_f1": 0.8})
+    assert len(kept) == 3
 
 
 def test_other_settings_and_finished_runs_are_refused(tmp_path):
