@@ -51,7 +51,8 @@ def kills(folder: Path, arguments) -> Iterable[Line]:
 
 def disk(folder: Path, arguments) -> Iterable[Line]:
     """No room at any write: file systems and files of all sizes, from too small for anything to large enough."""
-    run = runs.all_kinds(folder / "models")["GLUE"]
+    kinds = runs.all_kinds(folder / "models")
+    run = kinds["GLUE"]
     needed = sum(path.stat().st_size for path in (folder / "models" / "GLUE" / "out").rglob("*") if path.is_file())
     largest = needed + 4 * 10**6  # two checkpoints and a third that is being written
     if os.geteuid() == 0 and mounted(folder / "try", 64):
@@ -60,7 +61,8 @@ def disk(folder: Path, arguments) -> Iterable[Line]:
         found = each(lambda kilobytes: full_file_system(run, folder / f"fs {kilobytes}", kilobytes), sizes)
         yield Line("a file system that is full", len(found), found.count("bad"), told(found))
     limits = [2, 3, 4, 6, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64]
-    found = each(lambda kilobytes: limited_files(run, folder / f"limit {kilobytes}", kilobytes), limits)
+    taught = kinds["with a teacher"]  # whose logits are written, too
+    found = each(lambda kilobytes: limited_files(taught, folder / f"limit {kilobytes}", kilobytes), limits)
     yield Line("a limit of files' sizes (ulimit -f)", len(found), found.count("bad"), told(found))
 
 
@@ -113,6 +115,26 @@ def judged(run: runs.Run, folder: Path, stopped: tuple[int, str]) -> str:
 def told(found: list[str]) -> str:
     """What became of the runs, for the table."""
     return f"{found.count('resumed')} stopped with one message and went on, {found.count('whole')} had room enough"
+
+
+def pairs(folder: Path, arguments) -> Iterable[Line]:
+    """Two runs at the same time: in one output folder, and with one teacher's logits to store."""
+    run = runs.all_kinds(folder / "models")["with a teacher"]
+    found = []
+    for number in range(5):
+        both = folder / f"one folder {number}"
+        started = [run.start(both), run.start(both)]
+        ended = [process.communicate()[0] + f"status {process.returncode}" for process in started]
+        refused = [said for said in ended if "another run is writing" in said or "holds a finished run" in said]
+        found.append("good" if len(refused) == 1 and refused[0].endswith("status 2") and run.is_whole(both) else "bad")
+    yield Line("two runs in one folder", len(found), found.count("bad"), "one refused with a message, the other whole")
+    found = []
+    for number in range(5):
+        cache, places = str(folder / f"cache {number}"), [folder / f"shared {number} {part}" for part in "ab"]
+        for process in [run.start(place, HF_DATASETS_CACHE=cache) for place in places]:
+            process.communicate()
+        found.append("good" if all(run.is_whole(place) for place in places) else "bad")
+    yield Line("two runs store one teacher's logits", len(found), found.count("bad"), "both whole")
 
 
 def checkpoints(folder: Path, arguments) -> Iterable[Line]:
@@ -192,7 +214,7 @@ def each(function: Callable, cases) -> list:
         return list(pool.map(function, cases))
 
 
-PARTS = {"kills": kills, "disk": disk, "checkpoints": checkpoints, "files": files, "flags": flags}
+PARTS = {"kills": kills, "disk": disk, "pairs": pairs, "checkpoints": checkpoints, "files": files, "flags": flags}
 
 
 def main() -> None:

@@ -12,27 +12,32 @@ import io
 import json
 import math
 import random
+import tempfile
 import time
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors.numpy import load, save
 
 from emmental import masks
 from emmental.common.errors import InputError, printable
+from emmental.export import task_file
+from emmental.inference.load import load_pruned
 from emmental.masks import compact, container, npy, packed, published
 from emmental.masks.files import read_info
 from emmental.recipes.kinds import Kind
+from tests.helpers.tiny import random_mask, save_tiny_bert, tiny_config
 
 SLOW = 5.0  # seconds
 SHAPES = {"b.10.x": (3, 5), "b.2.x": (24, 16), "b.2.y": (8, 1)}
 INFO = masks.MaskInfo("bert", "", "a", "b", "sst2", Kind.LABEL, {"0": "no", "1": "yes"}, 0.3, "topK", "soft", 1.0, "c")
 NAME = "mnli_0.10_kd_mag"
+TASK_EVERY = 50  # files: reading a task checkpoint builds a model
 
 # What stands in files where nobody would write it.
 NUMBERS = 0, -1, 1, 2**31, 2**32, 2**53, 2**63, 2**64, 10**18, 10**999, -(10**18), 0.5, 1e308, math.nan, math.inf
@@ -57,18 +62,22 @@ TEXTS = (
 def seeds() -> dict[str, bytes]:
     """A good file of each format by its suffix."""
     draw = np.random.default_rng(0)
-    bits = {name: draw.random(shape) < 0.3 for name, shape in SHAPES.items()}
-    folder = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path()
+    bits = {name: torch.from_numpy(draw.random(shape) < 0.3) for name, shape in SHAPES.items()}
     files = {}
-    for suffix in (".safetensors", ".smp", ".npy"):
-        path = folder / f"seed{suffix}"
-        if suffix == ".npy":
-            npy.write(path, bits)
-        else:
-            (packed if suffix == ".safetensors" else compact).write(path, bits, asdict(INFO))
-        files[suffix] = path.read_bytes()
-        path.unlink()
-    return files | {".zip": zipped(files[".npy"])}
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in (".safetensors", ".smp", ".npy"):
+            path = Path(folder, f"seed{suffix}")
+            masks.save(masks.Mask(bits, INFO), path)
+            files[suffix] = path.read_bytes()
+        return files | {".zip": zipped(files[".npy"]), ".task": packed_task(Path(folder))}
+
+
+def packed_task(folder: Path) -> bytes:
+    """A task checkpoint of a tiny model."""
+    mask = random_mask(save_tiny_bert(folder / "bert", tiny_config(max_position_embeddings=16)))
+    pruned = load_pruned(mask)
+    task_file.pack(pruned.model, pruned.tokenizer, mask, folder / "seed.task")
+    return (folder / "seed.task").read_bytes()
 
 
 def zipped(content: bytes, method: int = zipfile.ZIP_DEFLATED, name: str = f"{NAME}.npy", more: tuple = ()) -> bytes:
@@ -86,6 +95,8 @@ def read(path: Path, suffix: str) -> tuple:
         return published.unpack(path), None
     if suffix == ".npy":
         return npy.read(path, SHAPES), None
+    if suffix == ".task":
+        return None, task_file.unpack(path)[2]
     bits, content = (packed if suffix == ".safetensors" else compact).read(path)
     return bits, read_info(content, path)
 
@@ -144,13 +155,18 @@ def changed_container(content: bytes, draw: random.Random) -> bytes:
         return _with_header(json.dumps(changed_tree(header, draw)), rest)
     description = json.loads(header["__metadata__"][container.KEY])
     tensors = load(content)
-    if kind == 1:
+    if "about" in tensors and draw.random() < 0.6:
+        about = changed_tree(json.loads(zlib.decompress(tensors["about"])), draw)
+        tensors["about"] = np.frombuffer(zlib.compress(json.dumps(about).encode()), np.uint8)
+    elif kind == 1:
         tensors = _changed_tensors(tensors, draw)
     else:
         description = changed_tree(description, draw)
         for _ in range(draw.randrange(3)):
             description = changed_tree(description, draw)
     text = json.dumps(description)
+    if isinstance(description, dict) and isinstance(description.get("info"), dict) and "about" in tensors:
+        description["info"]["content_sha256"] = task_file._sha256(tensors)
     if isinstance(description, dict) and draw.random() < 0.8:
         description.pop(container.CHECKSUM, None)
         text = json.dumps(description | {container.CHECKSUM: container.checksum(description)})
@@ -201,7 +217,7 @@ def mutated(suffix: str, good: dict[str, bytes], draw: random.Random) -> bytes:
     """A file of this format that may not be one."""
     if suffix == ".zip" and draw.random() < 0.7:
         return changed_archive(good[".npy"], draw)
-    if suffix in (".safetensors", ".smp") and draw.random() < 0.6:
+    if suffix in (".safetensors", ".smp", ".task") and draw.random() < (0.95 if suffix == ".task" else 0.6):
         return changed_container(good[suffix], draw)
     return changed_bytes(good[suffix], draw)
 
@@ -213,8 +229,9 @@ def fuzz(files: int, seed: int, folder: Path, report: Callable[[str, bytes, str]
     """Try so many mutated files, their formats in turn. Counts by format and outcome; report(suffix, content, trouble)
     is called for each that is neither read nor refused, or slowly."""
     draw, good, found = random.Random(seed), seeds(), Counter()
+    others = [suffix for suffix in good if suffix != ".task"]
     for number in range(files):
-        suffix = tuple(good)[number % len(good)]
+        suffix = others[number % len(others)] if number % TASK_EVERY else ".task"
         content = mutated(suffix, good, draw)
         path = folder / f"{NAME}.npy.zip" if suffix == ".zip" else folder / f"fuzz{suffix}"
         path.write_bytes(content)

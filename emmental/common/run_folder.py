@@ -7,4 +7,5 @@ MODEL = "model.safetensors"  # of runs that train weights: what save_pretrained 
 CONFIG = "config.json"
 BEST = "best.safetensors"  # the best state so far, while the run goes on
 ASIDE = "before"  # a finished run that --overwrite_output_dir is replacing, until the new one is finished
+LOCK = ".lock"  # while a run goes on: that it does
 SEAL = "sealed"  # in a checkpoint that is whole

@@ -92,7 +92,7 @@ def tokenizer_from_texts(texts: dict[str, str], place: Path) -> PreTrainedTokeni
     with refusing(f"{place}: its tokenizer cannot be read"), tempfile.TemporaryDirectory() as folder:
         for name, text in texts.items():
             if not TOKENIZER_FILE.fullmatch(name):
-                raise InputError(f"{place}: {name!r} is not the name of a tokenizer's file")
+                raise InputError(f"{place}: {name!r:.50} is not the name of a tokenizer's file")
             Path(folder, name).write_text(text, encoding="utf-8")
         return load_tokenizer(Path(folder), place)
 

@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 
 from emmental.common.errors import InputError, refusing
 from emmental.common.files import write_json
-from emmental.common.run_folder import ASIDE, BEST, CONFIG, MASK, RESULTS, SEAL, SETTINGS
+from emmental.common.run_folder import ASIDE, BEST, CONFIG, LOCK, MASK, RESULTS, SEAL, SETTINGS
 from emmental.pruning.schedule import Schedule
 from emmental.training import seals
 from emmental.training.claim import claim, is_claimed
@@ -141,6 +141,7 @@ def finish(output_dir: Path) -> None:
         shutil.rmtree(checkpoint)
     (output_dir / BEST).unlink(missing_ok=True)
     shutil.rmtree(output_dir / ASIDE, ignore_errors=True)
+    (output_dir / LOCK).unlink(missing_ok=True)  # who comes now finds a finished run
 
 
 def best_evaluation(log_history: list[dict], metric: str, schedule: Schedule) -> dict | None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from emmental.common.errors import InputError
+from emmental.common.run_folder import LOCK
 
-LOCK = ".lock"
 PATIENCE = 10  # seconds; a killed run's workers notice after some
 _held: dict[Path, FileLock] = {}  # for the life of the process
 

@@ -6,6 +6,7 @@ import pytest
 from emmental import masks
 from emmental.inference.load import load_pruned
 from emmental.tasks.batches import BATCH
+from emmental.tasks.glue import TASKS
 from tests.helpers.tiny import WORDS, random_mask, write_reviews
 
 
@@ -22,7 +23,7 @@ def test_every_text_is_answered_by_itself(pruned, count):
     np.testing.assert_allclose(pruned.logits(texts), alone, atol=1e-5)
 
 
-def test_texts_are_read_up_to_the_length_asked_for(pruned):
+def test_texts_are_read_up_to_the_length_asked_for(pruned, tiny_bert):
     words = WORDS[16:28]
     text, start = " ".join(words), " ".join(words[:6])
     short = pruned.logits([text], max_length=8)  # six words between [CLS] and [SEP]
@@ -30,8 +31,9 @@ def test_texts_are_read_up_to_the_length_asked_for(pruned):
     assert (short != pruned.logits([text])).any()
     softmax = np.exp(short) / np.exp(short).sum()
     assert pruned.probabilities([text], max_length=8) == pytest.approx(softmax)
-    pair = pruned.logits([text], [text], max_length=9)  # three words of each, three special tokens
-    assert (pair == pruned.logits([" ".join(words[:3])], [" ".join(words[:3])])).all()
+    paired = load_pruned(random_mask(tiny_bert, "mnli", TASKS["mnli"].words))
+    pair = paired.logits([text], [text], max_length=9)  # three words of each, three special tokens
+    assert (pair == paired.logits([" ".join(words[:3])], [" ".join(words[:3])])).all()
 
 
 def test_eval_counts_every_example(emmental, tiny_bert, pruned, tmp_path):

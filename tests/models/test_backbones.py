@@ -1,12 +1,15 @@
 """Backbones whose tokenizer pads on the left: heads read the first position, so every way to load one pads right."""
 
+import json
 import shutil
 
 import pytest
 from transformers import AutoTokenizer
 
 from emmental import masks
+from emmental.common import hashing
 from emmental.inference.load import load_pruned
+from emmental.masks import container
 from emmental.models.backbones import load_backbone
 from tests.helpers.tiny import random_mask
 
@@ -29,9 +32,13 @@ def test_a_tokenizer_that_pads_on_the_left(left, tiny_bert):
 
 
 def test_it_may_be_in_the_folder_of_a_shrunk_model(left, emmental, tmp_path):
-    """Written by somebody else: the padding side stands in the tokenizer's file."""
+    """Written by somebody else, with the right checksums: the padding side stands in the tokenizer's file."""
     masks.save(random_mask(left), tmp_path / "mask.smp")
     emmental("shrink", tmp_path / "mask.smp", tmp_path / "small")
     AutoTokenizer.from_pretrained(left).save_pretrained(tmp_path / "small")
+    said = json.loads((tmp_path / "small" / "shrunk.json").read_text())
+    said["files_sha256"] = {name: hashing.of_file(tmp_path / "small" / name) for name in said["files_sha256"]}
+    del said["sha256"]
+    (tmp_path / "small" / "shrunk.json").write_text(json.dumps(said | {"sha256": container.checksum(said)}))
     expected = load_pruned(tmp_path / "mask.smp").logits(TEXTS)
     assert abs(load_pruned(tmp_path / "small").logits(TEXTS) - expected).max() < 1e-5

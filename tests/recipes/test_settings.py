@@ -6,14 +6,14 @@ import pytest
 from emmental.common.errors import InputError
 from emmental.recipes import lengths
 from emmental.recipes.plan import make_plan
-from emmental.recipes.settings import BOUNDS, RunSettings, SentenceDataArguments, check_files
+from emmental.recipes.settings import BOUNDS, DEFAULTS, RunSettings, SentenceDataArguments, check_files
 
 
 @pytest.mark.parametrize("name", BOUNDS)
 def test_numbers_beyond_their_bounds(name):
     least, most = BOUNDS[name]
     for value in (least, most):
-        RunSettings(**{name: value}).check()
+        RunSettings(**{name: value}, freeze_bert=name not in DEFAULTS).check()
     for value in (least - max(1, abs(least)), most + max(1, most), float("nan"), float("inf"), -float("inf")):
         with pytest.raises(InputError, match=f"^--{name} .*: a number from .* is needed$"):
             RunSettings(**{name: value}).check()
@@ -22,6 +22,13 @@ def test_numbers_beyond_their_bounds(name):
 def test_the_bounds_are_numbers_of_float32():
     for bounds in BOUNDS.values():
         assert np.isfinite(np.array(bounds, dtype=np.float32)).all()
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_rates_of_weights_that_stay_are_refused(name):
+    with pytest.raises(InputError, match=f"--{name}: weights stay as they are"):
+        RunSettings(**{name: 0.5}).check()
+    RunSettings(**{name: 0.5}, pruning_method="finetune").check()
 
 
 def test_the_defaults_are_within_them():

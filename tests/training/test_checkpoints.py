@@ -9,10 +9,9 @@ import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from emmental.common.errors import InputError
-from emmental.common.run_folder import ASIDE, BEST, RESULTS, SEAL, SETTINGS
+from emmental.common.run_folder import ASIDE, BEST, LOCK, RESULTS, SEAL, SETTINGS
 from emmental.pruning.schedule import Schedule
 from emmental.training import checkpoints, seals
-from emmental.training.claim import LOCK
 
 
 def checkpoint(folder, step, sealed=True, best=None):

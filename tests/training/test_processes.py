@@ -15,7 +15,7 @@ from torch.utils.data import BatchSampler
 
 from emmental.common.errors import InputError
 from emmental.common.run_folder import SEAL
-from emmental.training import prune
+from emmental.training import prune, seals
 from emmental.training.config import SMPConfig
 from emmental.training.processes import last_batches
 from tests.helpers.tiny import (
@@ -186,7 +186,7 @@ def test_a_restarted_run_does_not_overwrite_itself(tmp_path, monkeypatch):
     config = SMPConfig(output_dir=str(tmp_path), overwrite_output_dir=True)
     for name in ("checkpoint-3", "checkpoint-6"):
         (tmp_path / name).mkdir()
-    (tmp_path / "checkpoint-3" / SEAL).touch()
+    seals.seal(tmp_path / "checkpoint-3")
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
     assert prune.prepare_output(config, {"seed": 1}) == tmp_path / "checkpoint-3"
     assert not (tmp_path / "checkpoint-6").exists()  # half written

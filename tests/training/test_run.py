@@ -21,7 +21,7 @@ from tests.helpers.tiny import data_flags, save_tiny_bert, short_run, tiny_confi
 
 def test_files_of_a_run(finished):
     output_dir, _ = finished
-    files = {path.name for path in output_dir.iterdir() if not path.name.startswith(".")}
+    files = {path.name for path in output_dir.iterdir()}
     assert files == {"mask.safetensors", "all_results.json", "settings.json", "density.png", "curves.png", "runs"}
     results = json.loads((output_dir / "all_results.json").read_text())
     assert not any(isinstance(value, dict | list) for value in results.values())
@@ -244,7 +244,7 @@ def test_a_run_that_never_evaluates_does_so_at_its_end(tiny_bert, reviews, comma
 
 def content(folder):
     """All files of a folder by name."""
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("[!.]*") if path.is_file()}
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_result_goes_when_the_one_that_replaces_it_is_complete(monkeypatch, tiny_bert, reviews, tmp_path):
