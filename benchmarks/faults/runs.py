@@ -67,8 +67,8 @@ def all_kinds(folder: Path) -> dict[str, Run]:
     glue, variables = short_run(backbone, reviews)
     teacher = folder / "teacher"
     dense = Run(
-        [*glue, "--pruning_method", "finetune", "--learning_rate", "1e-2", "--final_lambda", "0", "--max_steps", "60"],
-        variables | {"OUTPUT_DIR": str(teacher)},
+        ["bash", "run_teacher.sh", "sst2", *data_flags(reviews), "--max_steps", "60"],
+        {"MODEL": str(backbone), "BATCH_SIZE": "8", "LR": "1e-2"},
     )
     status, printed = dense.finish(folder, OUTPUT_DIR=str(teacher))
     assert status == 0, printed
