@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.helpers.tiny import (
     ROOT,
     command_line,
+    data_flags,
     environment,
     save_tiny_bert,
     short_run,
