@@ -197,14 +197,15 @@ def files(folder: Path, arguments) -> Iterable[Line]:
 
 
 def flags(folder: Path, arguments) -> Iterable[Line]:
-    """Every flag of transformers, see tests/training/test_flags.py."""
+    """Every flag of transformers, see tests/training/test_flags.py and those beside it."""
     from emmental.training import refused
-    from tests.training import test_flags
+    from tests.helpers.flags import FLAGS
 
-    done = subprocess.run([*runs.python(), "tests/training/test_flags.py"], capture_output=True, text=True)
+    tests = map(str, (runs.ROOT / "tests" / "training").glob("test_flags*.py"))
+    done = subprocess.run([*runs.PYTEST, *tests], capture_output=True, text=True)
     print(done.stdout[-800:], flush=True)
     lost = 0 if done.returncode == 0 else max(1, done.stdout.count("FAILED"))
-    count, always = len(test_flags.FLAGS), len(refused.REFUSED)
+    count, always = len(FLAGS), len(refused.REFUSED)
     yield Line("every flag of transformers", count, lost, f"{always} refused, {count - always} do what they say")
 
 

@@ -23,6 +23,7 @@ from tests.helpers.tiny import (
 
 MASK = "mask.safetensors"
 PATIENCE = 300  # seconds that no tiny run needs
+PYTEST = [sys.executable, "-m", "pytest", "--quiet", f"--rootdir={ROOT}"]
 
 
 @dataclass
@@ -128,8 +129,3 @@ def checkpoint_of(run: Run, folder: Path, step: int) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert sealed.exists(), "the run ended before it could be killed"
-
-
-def python() -> list[str]:
-    """The command of this Python at the project's root."""
-    return [sys.executable, "-m", "pytest", "--quiet", f"--rootdir={ROOT}"]
