@@ -104,7 +104,7 @@ def judged(run: runs.Run, folder: Path, stopped: tuple[int, str]) -> str:
     status, printed = stopped
     if status == 0:
         return "whole" if run.is_whole(folder) else "bad"
-    clear = status == 2 and printed.count("error: ") == 1 and "Traceback" not in printed
+    clear = status == 2 and printed.count("error: a file cannot be") == 1 and "Traceback" not in printed
     again, later = run.finish(folder)
     good = clear and again == 0 and run.is_whole(folder)
     if not good:
