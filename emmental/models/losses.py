@@ -39,6 +39,20 @@ def without_padding(logits: torch.Tensor, attention_mask: torch.Tensor | None) -
     return logits if attention_mask is None else logits.masked_fill(attention_mask == 0, PADDING_LOGIT)
 
 
+def layer_loss(
+    student: list[torch.Tensor], teacher: list[torch.Tensor], attention_mask: torch.Tensor | None
+) -> torch.Tensor:
+    """How far a student's layers [batch, length, hidden] are from a teacher's: the squared difference over the
+    teacher's square, both summed over hidden units and real tokens, mean over the layers. 0 where they are the same,
+    and about 1 where a layer says nothing; no unit, so that one weight serves encoders of any width."""
+    shares = []
+    for own, other in zip(student, teacher, strict=True):
+        own, other = own.float(), other.float()
+        weight = torch.ones_like(own[..., :1]) if attention_mask is None else attention_mask[..., None]
+        shares.append((weight * (own - other).square()).sum() / (weight * other.square()).sum())
+    return torch.stack(shares).mean()
+
+
 def distillation(student: torch.Tensor, teacher: torch.Tensor, temperature: float = 2.0) -> torch.Tensor:
     """T^2 KL(teacher || student) of logits [batch, labels], mean over the batch, both softened by T."""
     return temperature**2 * F.kl_div(

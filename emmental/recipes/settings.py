@@ -21,6 +21,7 @@ BOUNDS = {
     "temperature": (1e-3, LARGEST),
     "alpha_distil": (0, LARGEST),
     "alpha_ce": (0, LARGEST),
+    "alpha_hidden": (0, LARGEST),
     "num_train_epochs": (1e-9, 1e6),
     "max_steps": (-1, 10**12),
     "per_device_train_batch_size": (1, 10**6),
@@ -132,8 +133,9 @@ class RunSettings:
     )
     magnitude_topk_threshold_p: float = flag("Temperature p of the soft allocation, above 0.", 1.0)
     global_topk: bool = flag("Global allocation: one ranking of all scores, whichever matrix they are in.", False)
-    mask_init: Literal["constant", "uniform", "kaiming", "magnitude"] = flag(
-        "Where scores start: all at mask_scale, uniform within it, He's uniform, or mask_scale * |W| / std(W).",
+    mask_init: Literal["constant", "uniform", "kaiming", "magnitude", "wanda"] = flag(
+        "Where scores start: all at mask_scale, uniform within it, He's uniform, mask_scale * |W| / std(W), or as that "
+        "with each |W| times the norm of its input (wanda).",
         "constant",
     )
     mask_scale: float = flag("Scale of mask_init.", 0.0)
@@ -156,6 +158,9 @@ class RunSettings:
     temperature: float = flag("Temperature of distillation.", 2.0)
     alpha_distil: float = flag("Weight of the distillation loss.", 0.5)
     alpha_ce: float = flag("Weight of the task's own loss beside distillation.", 0.5)
+    alpha_hidden: float = flag(
+        "Weight of what the layers' outputs differ by from the teacher's, relative to these; 0: not learned from.", 0.0
+    )
 
     output_dir: str = flag("Where the run's results go.", "trainer_output")
     num_train_epochs: float = flag("Passes over the training data.", 12.0)
@@ -219,6 +224,8 @@ class RunSettings:
                 raise InputError(
                     f"--{rate}: weights stay as they are, and scores learn by --mask_scores_learning_rate; leave it out"
                 )
+        if self.alpha_hidden and not self.teacher_model_name_or_path:
+            raise InputError("--alpha_hidden: there are no layers to learn from without --teacher_model_name_or_path")
         if self.allocation not in method.allocations:
             raise InputError(f"{name}: only topK shares a budget among the matrices by their scores")
         if self.regularization != method.regularization:

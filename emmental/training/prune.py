@@ -14,6 +14,7 @@ from emmental.common.errors import InputError
 from emmental.common.files import write_csv, write_json
 from emmental.common.run_folder import BEST, RESULTS
 from emmental.models.backbones import Backbone
+from emmental.models.layers import blocks
 from emmental.models.tokenizers import check_length, longest_text
 from emmental.pruning.masked_linear import density
 from emmental.pruning.schedule import POWERS, Schedule
@@ -22,7 +23,9 @@ from emmental.recipes import paper_results
 from emmental.recipes.plan import Plan, make_plan
 from emmental.tasks.problem import Problem
 from emmental.training import checkpoints, plots, processes, report, snapshots
+from emmental.training.activations import input_norms
 from emmental.training.config import SMPConfig
+from emmental.training.live_teacher import LiveTeacher, check_layers
 from emmental.training.optimiser import check_learning
 from emmental.training.preemption import Preemption
 from emmental.training.students import Student
@@ -47,20 +50,26 @@ def prune(config: SMPConfig, student: Student, problem: Problem) -> dict:
     masks.check_info(info, Path(config.output_dir))
     transformers.set_seed(config.seed)
     layers = student.begin(info, plan.method.learns_scores)
-    init_scores(layers, config.mask_init, config.mask_scale)
+    norms = None
+    if config.mask_init == "wanda":
+        norms = input_norms(student.backbone.model, layers, problem.train, student.tokenizer)
+    init_scores(layers, config.mask_init, config.mask_scale, norms)
     settings = run_settings(config, info, schedule, problem.reading, teacher)
     checkpoint = prepare_output(config, settings)
     config.label_names = list(problem.label_names)
     if config.should_save:
         print(report.plan(config, plan, student.backbone, problem, layers, teacher, checkpoint), flush=True)
 
-    logits = None
+    taught = None
     if teacher:
         problem = problem.with_numbered_rows()
-        with config.main_process_first(desc="the teacher's logits"):
-            logits = TeacherLogits(stored_logits(teacher.model, problem.train, student.tokenizer), teacher.order)
-        del teacher  # all that it has to say is stored
-    trainer = build_trainer(config, student, problem, schedule, logits)
+        if config.alpha_hidden:
+            taught = LiveTeacher(teacher, len(blocks(student.backbone.model)))
+        else:
+            with config.main_process_first(desc="the teacher's logits"):
+                taught = TeacherLogits(stored_logits(teacher.model, problem.train, student.tokenizer), teacher.order)
+        del teacher  # all that is wanted of it is in its place
+    trainer = build_trainer(config, student, problem, schedule, taught)
     train(trainer, checkpoint)
     return conclude(trainer, student, problem, time.monotonic() - started)
 
@@ -70,6 +79,8 @@ def checked_teacher(config: SMPConfig, backbone: Backbone, problem: Problem) -> 
     name, order = config.teacher_model_name_or_path, config.teacher_label_order
     teacher = load_teacher(name, problem, backbone.tokenizer, order)
     check_length(problem.max_length, longest_text(teacher.model, backbone.tokenizer), f"the teacher {name!r}")
+    if config.alpha_hidden:
+        check_layers(teacher, backbone.model)
     teacher.model.to(config.device)
     check_order(teacher, problem, backbone.tokenizer)
     return teacher
@@ -119,7 +130,7 @@ def mask_info(config: SMPConfig, backbone: Backbone, problem: Problem) -> masks.
 
 def run_settings(config: SMPConfig, info: masks.MaskInfo, schedule: Schedule, reading: dict, teacher) -> dict:
     """Everything that decides the mask: a run is only resumed under the settings that it began with."""
-    names = ("temperature", "alpha_distil", "alpha_ce")
+    names = ("temperature", "alpha_distil", "alpha_ce", "alpha_hidden")
     taught = {"teacher": teacher.name, "teacher_order": list(teacher.order)} if teacher else {}
     taught |= {name: getattr(config, name) for name in names} if teacher else {}
     scores = {name: getattr(config, name) for name in ("mask_scores_learning_rate", "mask_init", "mask_scale")}

@@ -68,6 +68,7 @@ def _teacher_row(config, problem, teacher) -> str:
     return (
         f"{teacher.name} ({type(teacher.model).__name__}), its logits in the order {order}; {config.alpha_distil:g} x "
         f"distillation at T = {config.temperature:g} + {config.alpha_ce:g} x the task's own loss"
+        + (f" + {config.alpha_hidden:g} x the layers' distance, asked in every step" if config.alpha_hidden else "")
     )
 
 

@@ -11,7 +11,10 @@ from torch.utils.data import DataLoader
 from transformers import Trainer
 
 from emmental.common.memory import keep_freed_memory
+from emmental.models.layers import blocks, recorded
+from emmental.models.losses import layer_loss
 from emmental.tasks.batches import lengths
+from emmental.training.live_teacher import LiveTeacher
 from emmental.training.processes import last_batches
 from emmental.training.sampler import OrderByEpoch, SimilarLengths
 from emmental.training.teacher_logits import TeacherLogits
@@ -22,7 +25,8 @@ class TaskTrainer(Trainer):
 
     more_eval_datasets: validation sets beside eval_dataset by name; their metrics are prefixed ``eval_<name>_``. A
     column ``row`` of a data set says which of its rows a batch holds; no model gets it. teacher: logits to distil from,
-    by the training set's ``row``; distillation: the loss towards them, see the heads'. uniform: the loss towards all
+    by the training set's ``row``, or a live one, whose layers are learned from, too; distillation: the loss towards its
+    logits, see the heads'. uniform: the loss towards all
     answers alike, see the heads', for --label_smoothing_factor.
     """
 
@@ -30,7 +34,7 @@ class TaskTrainer(Trainer):
         self,
         model,
         args,
-        teacher: TeacherLogits | None = None,
+        teacher: TeacherLogits | LiveTeacher | None = None,
         distillation: Callable[..., torch.Tensor] | None = None,
         uniform: Callable[..., torch.Tensor] | None = None,
         more_eval_datasets: dict | None = None,
@@ -41,6 +45,7 @@ class TaskTrainer(Trainer):
         super().__init__(model, args, **kwargs)
         args.label_smoothing_factor = self.smoothing
         self.teacher, self.distillation, self.uniform = teacher, distillation, uniform
+        self.learning_layers = blocks(model) if args.alpha_hidden else []
         self.more_eval_datasets = more_eval_datasets or {}
         self.last_losses: dict[str, torch.Tensor] = {}
 
@@ -69,22 +74,28 @@ class TaskTrainer(Trainer):
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The task's own loss, in training towards smoothed labels where that is asked for, and with distillation where
-        there is a teacher."""
+        there is a teacher, of its logits and maybe of its layers."""
         new, everywhere = self.new_examples(model.training)
         inputs = dict(inputs)
         rows = inputs.pop("row", None)
         counted = first(inputs, new)
-        loss, outputs = super().compute_loss(model, counted if model.training else inputs, True, num_items_in_batch)
+        with recorded(self.learning_layers if model.training else []) as layers:
+            loss, outputs = super().compute_loss(model, counted if model.training else inputs, True, num_items_in_batch)
         if model.training:
             if self.smoothing:
                 loss = (1 - self.smoothing) * loss + self.smoothing * self.uniform(outputs, counted)
             share = new * self.args.world_size / everywhere  # mean over processes -> mean over examples
             self.last_losses = {"task_loss": share * loss.detach()}
             if self.teacher:
-                taught = self.teacher.batch(rows[: len(counted["input_ids"])])
+                with self.accelerator.autocast():
+                    taught = self.teacher.batch(rows[: len(counted["input_ids"])], counted)
                 distillation = self.distillation(outputs, taught, counted, self.args.temperature)
                 self.last_losses["distillation"] = share * distillation.detach()
                 loss = self.args.alpha_ce * loss + self.args.alpha_distil * distillation
+                if layers:
+                    distance = layer_loss(layers, taught["layers"], counted.get("attention_mask"))
+                    self.last_losses["layers"] = share * distance.detach()
+                    loss = loss + self.args.alpha_hidden * distance
             loss = share * loss
         elif new < len(inputs["input_ids"]):
             loss = super().compute_loss(model, counted)

@@ -30,9 +30,10 @@ class TeacherLogits:
     def __init__(self, stored: Dataset, order: tuple[int, ...]):
         self.stored, self.order = stored, list(order)
 
-    def batch(self, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+    def batch(self, rows: torch.Tensor, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Float32 logits of these rows (int64 [batch]) by name: ``logits`` [batch, labels] in the task's order, or
-        start_logits and end_logits [batch, longest of the rows], padded with PADDING_LOGIT."""
+        start_logits and end_logits [batch, longest of the rows], padded with PADDING_LOGIT. inputs: what the student
+        reads of them, which is not looked at."""
         found = self.stored[rows.tolist()]
         if "logits" in found:
             return {"logits": torch.tensor(found["logits"], device=rows.device)[:, self.order]}

@@ -13,7 +13,7 @@ from emmental.recipes.settings import BOUNDS, DEFAULTS, RunSettings, SentenceDat
 def test_numbers_beyond_their_bounds(name):
     least, most = BOUNDS[name]
     for value in (least, most):
-        RunSettings(**{name: value}, freeze_bert=name not in DEFAULTS).check()
+        RunSettings(**{name: value}, freeze_bert=name not in DEFAULTS, teacher_model_name_or_path="teacher").check()
     for value in (least - max(1, abs(least)), most + max(1, most), float("nan"), float("inf"), -float("inf")):
         with pytest.raises(InputError, match=f"^--{name} .*: a number from .* is needed$"):
             RunSettings(**{name: value}).check()

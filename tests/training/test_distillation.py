@@ -95,7 +95,7 @@ class Live:
         self.model, self.train, self.pad = model.eval(), train, DataCollatorWithPadding(tokenizer)
 
     @torch.no_grad()
-    def batch(self, rows):
+    def batch(self, rows, inputs):
         names = ["input_ids", "attention_mask"]
         inputs = self.pad(self.train.select_columns(names)[rows.tolist()])
         outputs = self.model(**inputs)

@@ -1,0 +1,59 @@
+"""Wanda's start: what matrices are fed with, by a literal count, and the scores that come of it."""
+
+import pytest
+import torch
+from datasets import Dataset
+
+from emmental.models.backbones import load_backbone
+from emmental.pruning.masked_linear import swap_in
+from emmental.pruning.score_init import init_scores
+from emmental.training import activations
+from tests.helpers.tiny import WORDS
+
+TEXTS = [" ".join(WORDS[14 + number % 9 :][: 1 + number % 7]) for number in range(70)]
+
+
+@pytest.fixture
+def fed(tiny_bert):
+    """A backbone with masked layers, its training data, and the norms of the layers' inputs."""
+    backbone = load_backbone(str(tiny_bert))
+    features = Dataset.from_dict(dict(backbone.tokenizer(TEXTS)))
+    layers = swap_in(backbone.model)
+    return backbone, layers, activations.input_norms(backbone.model, layers, features, backbone.tokenizer)
+
+
+@torch.no_grad()
+def test_norms_are_those_of_all_tokens_one_text_at_a_time(fed):
+    backbone, layers, norms = fed
+    seen = {name: [] for name in layers}
+    hooks = [
+        layer.register_forward_pre_hook(lambda module, inputs, name=name: seen[name].append(inputs[0][0]))
+        for name, layer in layers.items()
+    ]
+    for text in TEXTS:
+        backbone.model(**backbone.tokenizer(text, return_tensors="pt"))
+    for hook in hooks:
+        hook.remove()
+    assert norms.keys() == layers.keys()
+    for name, parts in seen.items():
+        torch.testing.assert_close(norms[name], torch.cat(parts).norm(dim=0), rtol=1e-4, atol=1e-4)
+
+
+def test_scores_start_as_wanda_would_choose(fed):
+    _, layers, norms = fed
+    init_scores(layers, "wanda", 0.5, norms)
+    for name, layer in layers.items():
+        felt = layer.weight.abs() * norms[name]
+        torch.testing.assert_close(layer.mask_scores.square().mean().sqrt(), torch.tensor(0.5))
+        torch.testing.assert_close(layer.mask_scores / layer.mask_scores.max(), felt / felt.max())
+
+
+def test_a_sample_is_taken_of_larger_data(tiny_bert, monkeypatch):
+    monkeypatch.setattr(activations, "SAMPLE", 3)
+    backbone = load_backbone(str(tiny_bert))
+    layers = swap_in(backbone.model)
+    features = Dataset.from_dict(dict(backbone.tokenizer(TEXTS)))
+    sampled = activations.input_norms(backbone.model, layers, features, backbone.tokenizer)
+    ends = features.select([0, 34, 69])
+    expected = activations.input_norms(backbone.model, layers, ends, backbone.tokenizer)
+    assert all(torch.equal(sampled[name], expected[name]) for name in layers)
