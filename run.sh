@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Prune a pretrained encoder on a sentence task:
 #
-#     bash run.sh <task>_<density>[_roberta][_kd][_mag] [--dry_run] [flags of masked_run_glue.py]
+#     bash run.sh <task>_<density>[_roberta][_kd|_lkd][_mag] [--dry_run] [flags of masked_run_glue.py]
 #
 #     bash run.sh mnli_0.03_mag                      # MNLI at 3 %, SMP-S; SMP-L without _mag
 #     bash run.sh mnli_0.03_kd_mag --dry_run         # show the plan and the command, run nothing
+#     bash run.sh mnli_0.10_lkd_mag                  # a short run that learns from a teacher's layers, made first
 #     DATA_DIR=glue SEED=1 bash run.sh sst2_0.10     # from GLUE's TSV files, another seed
 #     SEEDS="1 2 3" bash run.sh rte_0.50_mag         # one run per seed, then mean and standard deviation
 #     bash run.sh reviews_0.10_mag                   # the demo, needs no Hub

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prune a pretrained encoder on SQuAD:
 #
-#     bash run_squad.sh squad_<density>[_roberta][_kd][_mag] [--dry_run] [flags of masked_run_squad.py]
+#     bash run_squad.sh squad_<density>[_roberta][_kd|_lkd][_mag] [--dry_run] [flags of masked_run_squad.py]
 #
 #     bash run_squad.sh squad_0.10_mag               # SQuAD v1.1 at 10 %, SMP-S; SMP-L without _mag
 #     bash run_squad.sh squad_0.03_kd_mag --dry_run  # show the plan and the command, run nothing

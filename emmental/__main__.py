@@ -15,7 +15,7 @@ from emmental.common.errors import exit_on_input_error
 from emmental.launch import compare, jobs
 
 STARTS = {  # verbs that start runs; what stands after them goes through as it is
-    "prune": "prune an encoder: smp prune <task>_<density>[_roberta][_kd][_mag] [--dry_run] [flags]; as run.sh",
+    "prune": "prune an encoder: smp prune <task>_<density>[_roberta][_kd|_lkd][_mag] [--dry_run] [flags]; as run.sh",
     "teacher": "fine-tune a dense teacher for _kd runs: smp teacher <task>[_roberta] [--dry_run] [flags]",
     "compare": 'compare methods on a task: smp compare <task> "<densities>" [methods ...] [--dry_run] [flags]',
 }

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emmental.common.errors import InputError, exit_on_input_error
+from emmental.common.run_folder import RESULTS
 from emmental.launch import plan, seeds
-from emmental.launch.flags import read_flags
+from emmental.launch.flags import Flags, read_flags
 from emmental.recipes import table, tags
 from emmental.recipes.kinds import Kind
 from emmental.recipes.methods import FINETUNE, METHODS, SMP, Method
@@ -43,6 +44,7 @@ WEIGHTS = {"WEIGHT_LR": ("--learning_rate", float)}  # of the methods that train
 FINETUNING = COMMON | {"LR": ("--learning_rate", float)}
 DEFAULTS = {"REPORT_TO": "tensorboard", "SEED": "42"}  # of every launcher; the others are the recipes'
 SQUAD = {"DOC_STRIDE": ("--doc_stride", int)}
+SHARED_DATA = "data_dir", "train_file", "validation_file", "max_seq_length", "doc_stride"  # with a teacher
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Job:
     flags: dict[str, str]  # one without a value is a switch
     variables: dict[str, tuple[str, type]]
     rest: tuple[str, ...] = ()  # what stood after the tag; goes through as it is
+    teacher: str = ""  # what run_teacher.sh calls the teacher that is made first, where there is none
     processes: int = 1
 
     def words(self) -> list[str]:
@@ -107,7 +110,11 @@ def pruning_job(tag: tags.Tag, method: Method = SMP) -> Job:
     flags |= {"--mask_scores_learning_rate": f"{recipe.learning_rate:g}", "--final_lambda": f"{recipe.final_lambda:g}"}
     if tag.kd:
         flags["--teacher_model_name_or_path"] = teacher_folder(tag.task, tag.roberta)
-    return Job(tag.task, flags | method.flags, PRUNING | WEIGHTS if method.trains_weights else PRUNING)
+    variables, teacher = PRUNING | WEIGHTS if method.trains_weights else PRUNING, ""
+    if tag.lkd:
+        flags |= table.LAYERWISE | {"--num_train_epochs": str(table.LAYERWISE_EPOCHS.get(tag.task, 3))}
+        teacher = f"{tag.task}_roberta" if tag.roberta else tag.task
+    return Job(tag.task, flags | method.flags, variables, teacher=teacher)
 
 
 def teacher_job(name: str) -> Job:
@@ -119,6 +126,17 @@ def teacher_job(name: str) -> Job:
     flags = task_flags(task, backbone) | {"--pruning_method": FINETUNE.flag}
     flags |= {f"--{setting}": f"{value:g}" for setting, value in table.FINETUNING.items()}
     return Job(task, flags | {"--output_dir": teacher_folder(task, name != task)}, FINETUNING)
+
+
+def missing_teacher(job: Job, asked: Flags) -> list[Job]:
+    """The run that makes a job's own teacher first, of the same data and backbone; none where there is one, or where
+    the job wants none made."""
+    folder = asked.settings.teacher_model_name_or_path
+    if not job.teacher or folder != f"teachers/{job.teacher}" or (Path(folder) / RESULTS).exists():
+        return []
+    given = {name: getattr(asked.data, name, None) for name in SHARED_DATA}
+    shared = {f"--{name}": str(value) for name, value in given.items() if value is not None}
+    return [with_flags(teacher_job(job.teacher), shared | {"--model_name_or_path": asked.base.model_name_or_path})]
 
 
 def task_flags(task: str, backbone: str) -> dict[str, str]:
@@ -192,11 +210,12 @@ def launch(launcher: str, words: list[str], environment: Mapping[str, str]) -> N
     if chosen and {word.split("=")[0] for word in rest} & {"--seed", "--output_dir", "--output-dir"}:
         raise InputError("SEEDS gives every run its --seed and --output_dir: set OUTPUT_DIR instead of the flag")
     jobs = [with_seed(job, seed) for seed in chosen] or [job]
-    planned = plan.plan_of(job.task, asked, job.processes)
+    planned, before = plan.plan_of(job.task, asked, job.processes), missing_teacher(job, asked)
     if dry:
         print(plan.show(name, job.task, asked, planned, job.processes, chosen))
-        print(*["", *(shlex.join(each.command()) for each in jobs)], sep="\n")
+        print(*["", *(shlex.join(each.command()) for each in [*before, *jobs])], sep="\n")
         return
+    seeds.finish({Path(each.flags["--output_dir"]): each.command() for each in before})
     plan.check_teacher(asked.settings.teacher_model_name_or_path, recipe.flags.get("--teacher_model_name_or_path"))
     if not chosen:
         os.execv(sys.executable, seeds.by_this_python(job.command()))

@@ -63,6 +63,8 @@ def published(task: str, density: float, method: str, kd: bool, backbone: str = 
 def of_run(task: str, settings: RunSettings, backbone: str) -> dict[str, float]:
     """The figures, as of ``published``, for a run with these settings."""
     kd, method = bool(settings.teacher_model_name_or_path), settings.method
+    if settings.alpha_hidden:  # ours, not the paper's
+        return {}
     if not method.prunes:
         return published(task, 1.0, FINETUNED, kd, backbone)
     return published(task, settings.final_threshold, ranked_by(method.name, settings.allocation), kd, backbone)

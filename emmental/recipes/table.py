@@ -20,6 +20,16 @@ FINETUNING = {  # of teachers; our choice, the usual for BERT-base
     "warmup_steps": 0.1,  # of all steps
     "weight_decay": 0.01,
 }
+# Tag _lkd, our own: a short run that learns from a teacher's layers, its scores fast and started at what is felt most.
+LAYERWISE = {
+    "--per_device_train_batch_size": "32",
+    "--mask_init": "wanda",
+    "--mask_scale": "0.5",
+    "--mask_scores_learning_rate": "3e-2",
+    "--final_lambda": "0",
+    "--alpha_hidden": "10",
+}
+LAYERWISE_EPOCHS = {"mrpc": 6, "cola": 5, "stsb": 4, "rte": 10}  # of small data; else 3
 DENSITIES = (0.80, 0.70, 0.50, 0.30, 0.10, 0.05, 0.03)  # the published ones; any in (0, 1] can be run
 
 

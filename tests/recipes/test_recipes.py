@@ -202,6 +202,7 @@ def test_metrics_are_the_tasks_own():
     [
         ("mnli_0.30", tags.Tag("mnli_0.30", "mnli", 0.3, False, False, False)),
         ("cola_.07_kd", tags.Tag("cola_.07_kd", "cola", 0.07, False, True, False)),
+        ("mnli_0.10_lkd_mag", tags.Tag("mnli_0.10_lkd_mag", "mnli", 0.1, False, True, True, lkd=True)),
         ("squad_1_mag", tags.Tag("squad_1_mag", "squad", 1.0, False, False, True)),
         ("rte_0.123_roberta_kd_mag", tags.Tag("rte_0.123_roberta_kd_mag", "rte", 0.123, True, True, True)),
     ],
