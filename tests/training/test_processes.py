@@ -170,6 +170,18 @@ def test_death_and_preemption_leave_no_trace(tiny_bert, reviews, tmp_path):
     assert "restart" not in again.stderr
 
 
+def test_processes_die_with_their_launcher(tiny_bert, reviews, tmp_path):
+    """Else they would wait for each other and hold the folder, and its run could not go on."""
+    arguments, variables = short_run(tiny_bert, reviews)
+    variables |= {"NPROC": "2", "BATCH_SIZE": "4", "REPORT_TO": "none"}
+    process = started(arguments, variables, tmp_path)
+    wait_for_step(process, 3)
+    process.kill()
+    process.communicate(timeout=60)  # ends when nobody is left who could print
+    resumed = run_command(arguments, variables, tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+
+
 def test_preempted_alone(finished, tiny_bert, reviews, tmp_path):
     arguments, variables = short_run(tiny_bert, reviews)
     process = started(arguments, variables, tmp_path)
