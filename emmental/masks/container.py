@@ -37,7 +37,7 @@ class Container:
     path: Path
     tensors: dict[str, np.ndarray]
     shapes: dict[str, tuple[int, int]]
-    bits_sha256: str
+    bits_sha256: object  # the checksum, if the file says one
     info: object
 
     def check(self, bits: Bits) -> None:
@@ -47,11 +47,12 @@ class Container:
 
 
 def write(path: Path, form: str, tensors: dict[str, np.ndarray], bits: Bits, info: dict) -> None:
-    """Write ``tensors``, which encode ``bits`` in the given form (its name in the file)."""
+    """Write ``tensors``, which encode ``bits`` in the given form (its name in the file). Raises InputError for names
+    and shapes that ``read`` would refuse."""
     description = {
         "format": form,
         "format_version": VERSION,
-        "shapes": {name: matrix.shape for name, matrix in bits.items()},
+        "shapes": _shapes({name: matrix.shape for name, matrix in bits.items()}, path),
         "bits_sha256": bits_sha256(bits),
         "info": info,
     }
@@ -75,13 +76,8 @@ def read(path: Path, form: str) -> Container:
         raise InputError(f"{path}: format version {version!r:.20}, this program reads {UNCHECKED} and {VERSION}")
     if version == VERSION and expected != checksum(description):
         raise InputError(f"{path}: what it says of itself does not match its checksum, the file is damaged")
-    try:
-        shapes = {_name(name): _shape(shape) for name, shape in description["shapes"].items()}
-        if not shapes:
-            raise ValueError("no matrices")
-        return Container(path, tensors, shapes, description["bits_sha256"], description["info"])
-    except (KeyError, ValueError, AttributeError, TypeError):
-        raise InputError(f"{path}: its metadata do not describe a mask, the file is damaged") from None
+    shapes = _shapes(description.get("shapes"), path)
+    return Container(path, tensors, shapes, description.get("bits_sha256"), description.get("info"))
 
 
 def bits_sha256(bits: Bits) -> str:
@@ -100,6 +96,16 @@ def _description(metadata: dict[str, str] | None) -> dict:
 def checksum(description: dict) -> str:
     """Of all that metadata say, in their order."""
     return hashlib.sha256(json.dumps(description).encode()).hexdigest()
+
+
+def _shapes(named, path: Path) -> dict[str, tuple[int, int]]:
+    try:
+        shapes = {_name(name): _shape(shape) for name, shape in named.items()}
+        if not shapes:
+            raise ValueError("no matrices")
+        return shapes
+    except (ValueError, AttributeError, TypeError):
+        raise InputError(f"{path}: its metadata do not describe a mask over an encoder's matrices") from None
 
 
 def _name(name: str) -> str:

@@ -11,5 +11,6 @@ def test_mutated_files_are_read_rightly_or_refused(tmp_path):
 
     found = fuzz(8000, 0, tmp_path, report)
     for suffix in seeds():
-        assert found[suffix, "read"] > 40
-        assert found[suffix, "refused"] > 1500
+        rare = suffix == ".task"
+        assert found[suffix, "read"] > (5 if rare else 40)
+        assert found[suffix, "refused"] > (80 if rare else 1500)
