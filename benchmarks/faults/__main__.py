@@ -1,6 +1,6 @@
 """What is tried against runs and files, and what is lost: the table of docs/reliability.md.
 
-python -m benchmarks.faults                     # everything, about 45 minutes on two cores
+python -m benchmarks.faults                     # everything, about 35 minutes on two cores
 python -m benchmarks.faults kills disk          # some of it
 python -m benchmarks.faults files --files 20000
 
