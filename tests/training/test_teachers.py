@@ -246,10 +246,10 @@ def test_logits_are_computed_once_per_example_and_kept(teacher_folder, tiny_bert
 
 def test_rows_come_in_the_task_s_order_and_padded():
     stored = Dataset.from_dict({"logits": [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]})
-    batch = TeacherLogits(stored, (2, 0, 1)).batch(torch.tensor([1, 0]))
+    batch = TeacherLogits(stored, (2, 0, 1)).batch(torch.tensor([1, 0]), {})
     assert batch["logits"].tolist() == [[6.0, 4.0, 5.0], [3.0, 1.0, 2.0]]
     stored = Dataset.from_dict({"start_logits": [[1.0], [2.0, 3.0]], "end_logits": [[4.0], [5.0, 6.0]]})
-    batch = TeacherLogits(stored, (0, 1)).batch(torch.tensor([0, 1]))
+    batch = TeacherLogits(stored, (0, 1)).batch(torch.tensor([0, 1]), {})
     assert batch["start_logits"].tolist() == [[1.0, PADDING_LOGIT], [2.0, 3.0]]
     assert batch["end_logits"].dtype == torch.float32
 
