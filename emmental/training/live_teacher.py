@@ -1,7 +1,7 @@
 """A teacher that is asked beside the student, in every step, for its layers as well as its logits.
 
-Layers are too large to be stored for all data: 6 layers of MiniLM take 9 kB per token in half precision, BERT-base's 12
-take 18 kB, which are 190 GB for MNLI.
+Layers are too large to be stored for all data: in half precision 6 layers of MiniLM take 4.6 kB per token, BERT-base's
+12 take 18.4 kB. MNLI's 392,702 examples of 40 tokens would take 290 GB.
 """
 
 import inspect
