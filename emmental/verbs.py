@@ -87,10 +87,11 @@ def label(arguments) -> None:
     if pruned.info.kind is Kind.SPAN:
         raise InputError(f"{arguments.mask} is a mask for {pruned.info.task}: give --question and --context")
     columns = [list(column) for column in zip(*rows, strict=True)]
+    answers = pruned.probabilities(*columns, max_length=arguments.max_seq_length)
     table = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
     labelled = pruned.info.kind is Kind.LABEL
     table.writerow(["label", *pruned.labels] if labelled else pruned.labels)
-    for values in pruned.probabilities(*columns, max_length=arguments.max_seq_length):
+    for values in answers:
         label = [pruned.labels[values.argmax()]] if labelled else []
         table.writerow([*label, *(f"{value:.6f}" for value in values)])
 

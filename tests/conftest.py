@@ -50,6 +50,7 @@ def emmental(monkeypatch, capsys):
         else:
             main()
         printed = capsys.readouterr()
+        assert not (status and printed.out), "something was printed before the error was found"
         return printed.err if status else printed.out
 
     return run
