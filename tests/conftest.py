@@ -8,6 +8,7 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"  # before it is read
 
 from emmental.__main__ import main
+from emmental.scripts import glue
 from tests.helpers.tiny import run_command, save_tiny_bert, short_run, tiny_config, write_reviews
 
 
@@ -51,6 +52,25 @@ def emmental(monkeypatch, capsys):
             main()
         printed = capsys.readouterr()
         assert not (status and printed.out), "something was printed before the error was found"
+        return printed.err if status else printed.out
+
+    return run
+
+
+@pytest.fixture
+def glue_script(monkeypatch, capsys):
+    """Run masked_run_glue.py in this process: glue_script(flag, value, …) -> what it printed, or what it said of bad
+    input with status=2."""
+
+    def run(*arguments, status=0):
+        monkeypatch.setattr("sys.argv", ["masked_run_glue.py", *map(str, arguments)])
+        if status:
+            with pytest.raises(SystemExit) as ended:
+                glue.main()
+            assert ended.value.code == status
+        else:
+            glue.main()
+        printed = capsys.readouterr()
         return printed.err if status else printed.out
 
     return run

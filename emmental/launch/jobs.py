@@ -131,12 +131,15 @@ def teacher_job(name: str) -> Job:
 def missing_teacher(job: Job, asked: Flags) -> list[Job]:
     """The run that makes a job's own teacher first, of the same data and backbone; none where there is one, or where
     the job wants none made."""
-    folder = asked.settings.teacher_model_name_or_path
-    if not job.teacher or folder != f"teachers/{job.teacher}" or (Path(folder) / RESULTS).exists():
+    if not job.teacher:
+        return []
+    teacher = teacher_job(job.teacher)
+    folder = teacher.flags["--output_dir"]
+    if asked.settings.teacher_model_name_or_path != folder or (Path(folder) / RESULTS).exists():
         return []
     given = {name: getattr(asked.data, name, None) for name in SHARED_DATA}
     shared = {f"--{name}": str(value) for name, value in given.items() if value is not None}
-    return [with_flags(teacher_job(job.teacher), shared | {"--model_name_or_path": asked.base.model_name_or_path})]
+    return [with_flags(teacher, shared | {"--model_name_or_path": asked.base.model_name_or_path})]
 
 
 def task_flags(task: str, backbone: str) -> dict[str, str]:

@@ -3,7 +3,6 @@
 The metadata end with their own checksum, so that nothing a file says can change unnoticed. Version 1 had none.
 """
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -95,7 +94,7 @@ def _description(metadata: dict[str, str] | None) -> dict:
 
 def checksum(description: dict) -> str:
     """Of all that metadata say, in their order."""
-    return hashlib.sha256(json.dumps(description).encode()).hexdigest()
+    return hashing.of_texts(json.dumps(description))
 
 
 def _shapes(named, path: Path) -> dict[str, tuple[int, int]]:

@@ -21,7 +21,7 @@ from transformers.utils import logging
 
 from emmental.common import hashing
 from emmental.common.downloads import from_pypi, unpacked
-from emmental.common.errors import InputError, reason
+from emmental.common.errors import InputError, refusing
 from emmental.models.tokenizers import ready
 from emmental.pruning.matrices import encoder_linears
 from emmental.recipes.kinds import Kind
@@ -161,17 +161,8 @@ def _commit(name, revision, cache_dir):
     return Path(config).parent.name if isinstance(config, str) else ""
 
 
-@contextlib.contextmanager
 def _as_input_error(name):
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:  # there is nothing that libraries do not raise on a damaged file
-        raise InputError(
-            f"cannot load {name!r} (a folder with config.json, weights and tokenizer, or a name on the Hub): "
-            f"{reason(error)}"
-        ) from None
+    return refusing(f"cannot load {name!r} (a folder with config.json, weights and tokenizer, or a name on the Hub)")
 
 
 def minilm_folder() -> Path:

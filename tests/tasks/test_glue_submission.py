@@ -2,14 +2,12 @@
 
 import json
 import re
-import sys
 
 import pytest
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from emmental import masks
 from emmental.inference.load import load_pruned
-from emmental.scripts import glue as masked_run_glue
 from emmental.tasks.glue import TASKS
 from tests.helpers.tiny import data_flags, random_mask
 
@@ -39,22 +37,10 @@ OFFICIAL = {
 
 
 @pytest.fixture
-def script(monkeypatch, capsys, tmp_path):
+def script(monkeypatch, glue_script, tmp_path):
     """Run masked_run_glue.py in this process in an empty folder: script("--do_predict", …) -> what it printed."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments, status=0):
-        monkeypatch.setattr(sys, "argv", ["masked_run_glue.py", *map(str, arguments)])
-        if status:
-            with pytest.raises(SystemExit) as ended:
-                masked_run_glue.main()
-            assert ended.value.code == status
-        else:
-            masked_run_glue.main()
-        printed = capsys.readouterr()
-        return printed.err if status else printed.out
-
-    return run
+    return glue_script
 
 
 def write_tests(folder, task, file=None):

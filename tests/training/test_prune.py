@@ -7,7 +7,6 @@ import re
 
 import pytest
 
-from emmental.scripts import glue as masked_run_glue
 from tests.helpers.tiny import WORDS, data_flags
 
 
@@ -24,7 +23,7 @@ def write_pairs(path, rows, seed):
 
 
 @pytest.fixture
-def train(monkeypatch, capsys, tiny_bert, tmp_path):
+def train(glue_script, tiny_bert, tmp_path):
     """Run masked_run_glue.py: train(flag, value, …) -> what it printed, or what it said of bad input with status=2."""
     names = ("train", "validation")
     data = data_flags({name: write_pairs(tmp_path / f"{name}.csv", 30, seed) for seed, name in enumerate(names)})
@@ -35,15 +34,7 @@ def train(monkeypatch, capsys, tiny_bert, tmp_path):
             "--per_device_train_batch_size", 8, "--logging_steps", 1, "--final_threshold", 0.3, "--report_to", "none",
             *flags,
         )  # fmt: skip
-        monkeypatch.setattr("sys.argv", ["masked_run_glue.py", *map(str, words)])
-        if status:
-            with pytest.raises(SystemExit) as ended:
-                masked_run_glue.main()
-            assert ended.value.code == status
-        else:
-            masked_run_glue.main()
-        printed = capsys.readouterr()
-        return printed.err if status else printed.out
+        return glue_script(*words, status=status)
 
     return run
 
