@@ -35,6 +35,7 @@ from tests.helpers.tiny import random_mask, save_tiny_bert, tiny_config
 
 SLOW = 5.0  # seconds
 SHAPES = {"b.10.x": (3, 5), "b.2.x": (24, 16), "b.2.y": (8, 1)}
+VECTORS = {"b.2.norm.weight": torch.ones(16), "b.10.norm.bias": torch.arange(3.0)}
 INFO = masks.MaskInfo("bert", "", "a", "b", "sst2", Kind.LABEL, {"0": "no", "1": "yes"}, 0.3, "topK", "soft", 1.0, "c")
 NAME = "mnli_0.10_kd_mag"
 TASK_EVERY = 50  # files: reading a task checkpoint builds a model
@@ -67,7 +68,7 @@ def seeds() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         for suffix in (".safetensors", ".smp", ".npy"):
             path = Path(folder, f"seed{suffix}")
-            masks.save(masks.Mask(bits, INFO), path)
+            masks.save(masks.Mask(bits, INFO, {} if suffix == ".npy" else VECTORS), path)
             files[suffix] = path.read_bytes()
         return files | {".zip": zipped(files[".npy"]), ".task": packed_task(Path(folder))}
 
@@ -97,7 +98,7 @@ def read(path: Path, suffix: str) -> tuple:
         return npy.read(path, SHAPES), None
     if suffix == ".task":
         return None, task_file.unpack(path)[2]
-    bits, content = (packed if suffix == ".safetensors" else compact).read(path)
+    bits, _, content = (packed if suffix == ".safetensors" else compact).read(path)
     return bits, read_info(content, path)
 
 

@@ -13,7 +13,6 @@ from emmental.inference.sentences import Pruned
 from emmental.inference.spans import PrunedSpans
 from emmental.models.backbones import Backbone, load_backbone
 from emmental.models.heads import HEADS, LabelWordModel, label_word_ids
-from emmental.pruning.matrices import encoder_linears
 from emmental.recipes.kinds import Kind
 from emmental.runtime import choose
 
@@ -61,11 +60,12 @@ def is_standalone(path: Path) -> bool:
 
 
 def fold(mask: masks.Mask, backbone: Backbone | str | None = None, force: bool = False) -> Backbone:
-    """The backbone with the mask multiplied into its weights for good; arguments and errors as of load_pruned."""
+    """The backbone with the mask multiplied into its weights for good, and with the mask's norms and biases, if any.
+    Arguments and errors as of load_pruned."""
     if not isinstance(backbone, Backbone):
         backbone = load_backbone(backbone or mask.info.base_model, mask.info.base_revision if not backbone else None)
     masks.check_backbone(mask.info, backbone.hashes(), force)
-    masks.fold(mask.bits, encoder_linears(backbone.model))
+    masks.fold(mask, backbone.model)
     backbone.model.requires_grad_(False)
     return backbone
 

@@ -16,13 +16,16 @@ from emmental.inference.spans import PrunedSpans
 from emmental.models.backbones import Backbone, load_backbone
 from emmental.models.heads import HEADS, LabelWordModel, label_word_ids
 from emmental.pruning.masked_linear import swap_in
+from emmental.pruning.vectors import encoder_vectors, put_vectors
 
 
 @dataclass(frozen=True)
 class _Task:
-    """packed: the mask's bits by matrix; words: the rows of the vocabulary's output layer that its head reads."""
+    """packed: the mask's bits by matrix; vectors: all norms and biases, the backbone's or trained beside the mask;
+    words: the rows of the vocabulary's output layer that its head reads."""
 
     packed: dict[str, np.ndarray]
+    vectors: dict[str, torch.Tensor]
     info: masks.MaskInfo
     head: LabelWordModel
     words: nn.Linear
@@ -31,7 +34,8 @@ class _Task:
 class MaskedBackbone:
     """One set of frozen weights, many tasks: masks stay in memory as packed bits and are switched by name.
 
-    The weights themselves never change; the active mask is multiplied in anew in every forward pass. What ``activate``
+    The weights themselves never change; the active mask is multiplied in anew in every forward pass, and a mask whose
+    norms and biases were trained brings them along. What ``activate``
     returns goes on answering for its own task whatever is activated later, from several threads, too: a pass switches
     to its task where another one was active, and passes take turns.
 
@@ -50,6 +54,7 @@ class MaskedBackbone:
         self._hashes = self.backbone.hashes()
         self._decoder = self.backbone.model.get_output_embeddings()
         self._layers = swap_in(self.backbone.model, scores=False)
+        self._vectors = {name: own.clone() for name, own in encoder_vectors(self.backbone.model).items()}
         self._tasks: dict[str, _Task] = {}
         self._active: _Task | None = None
         self._turn = threading.Lock()
@@ -61,13 +66,15 @@ class MaskedBackbone:
             mask = masks.load(mask)
         masks.check_backbone(mask.info, self._hashes, force)
         masks.check_matrices(mask.bits, self._layers)
+        masks.check_vectors(mask.vectors, self.backbone.model)
         word_ids = label_word_ids(self.backbone.tokenizer, list(mask.info.label_words.values()))
         packed = {matrix: np.packbits(bits) for matrix, bits in mask.bits.items()}
         with self._turn:
             model = self.backbone.model
             model.set_output_embeddings(self._decoder)
             head = HEADS[mask.info.kind](model, word_ids).eval()  # which narrows the output layer
-            self._tasks[name] = _Task(packed, mask.info, head, model.get_output_embeddings())
+            vectors, words = self._vectors | mask.vectors, model.get_output_embeddings()
+            self._tasks[name] = _Task(packed, vectors, mask.info, head, words)
             self._active = None
 
     def names(self) -> list[str]:
@@ -89,6 +96,7 @@ class MaskedBackbone:
         for matrix, layer in self._layers.items():
             bits = np.unpackbits(task.packed[matrix], count=layer.mask.numel()).view(bool)
             layer.mask = torch.from_numpy(bits).view_as(layer.mask)
+        put_vectors(task.vectors, self.backbone.model)
         self.backbone.model.set_output_embeddings(task.words)
         self._active = task
 

@@ -38,7 +38,9 @@ PRUNING = COMMON | {
     "TEACHER": ("--teacher_model_name_or_path", str),
     "LR": ("--mask_scores_learning_rate", float),
     "LAMBDA": ("--final_lambda", float),
-    "PRUNING_STEPS": ("--warmup_threshold_step", int),
+    "PRUNING_STEPS": ("--warmup_threshold_step", float),
+    "ALPHA_HIDDEN": ("--alpha_hidden", float),
+    "NORMS_LR": ("--norms_learning_rate", float),
 }
 WEIGHTS = {"WEIGHT_LR": ("--learning_rate", float)}  # of the methods that train weights as well
 FINETUNING = COMMON | {"LR": ("--learning_rate", float)}

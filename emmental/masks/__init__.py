@@ -10,6 +10,7 @@ from emmental.masks.mask import (
     capture,
     check_backbone,
     check_matrices,
+    check_vectors,
     entropy_bound,
     fold,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "check_backbone",
     "check_info",
     "check_matrices",
+    "check_vectors",
     "entropy_bound",
     "fold",
     "load",

@@ -11,7 +11,7 @@ from constriction import stream as coding
 
 from emmental.common.errors import InputError
 from emmental.masks import container, levels
-from emmental.masks.container import Bits
+from emmental.masks.container import Bits, Vectors
 
 FORM = "smp-mask-compact"
 
@@ -23,15 +23,15 @@ WEIGHTS_PER_BYTE = 1024
 MOST_BLOCKS = 1 << 19
 
 
-def write(path: Path, bits: Bits, info: dict) -> None:
-    """bits: bool [out, in] by matrix name; info: anything that JSON can hold."""
-    container.write(path, FORM, encode(bits), bits, info)
+def write(path: Path, bits: Bits, info: dict, vectors: Vectors | None = None) -> None:
+    """bits: bool [out, in] by matrix name; info: anything that JSON can hold; vectors: float32 [size] by name."""
+    container.write(path, FORM, encode(bits), bits, info, vectors)
 
 
-def read(path: Path) -> tuple[Bits, object]:
-    """The bits and info of ``write``. Raises InputError where the file is not whole or not of this form."""
+def read(path: Path) -> tuple[Bits, Vectors, object]:
+    """The bits, vectors and info of ``write``. Raises InputError where the file is not whole or not of this form."""
     file = container.read(path, FORM)
-    return decode(file), file.info
+    return decode(file), file.vectors, file.info
 
 
 def encode(bits: Bits) -> dict[str, np.ndarray]:

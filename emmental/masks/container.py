@@ -1,4 +1,5 @@
-"""What our own encodings share: a safetensors file whose metadata name and check the bits that its tensors hold.
+"""What our own encodings share: a safetensors file whose metadata name and check the bits that its tensors hold, and
+the norms and biases that were trained beside them, where there are any.
 
 The metadata end with their own checksum, so that nothing a file says can change unnoticed. Version 1 had none.
 """
@@ -18,8 +19,11 @@ from emmental.common.files import replacing
 
 VERSION, UNCHECKED = "2", "1"
 DTYPES = {"U8", "U32"}
+VECTOR = "vector/"  # begins the name of a tensor that is no part of the bits: a norm or bias trained beside them
+KNOWN = {(False, dtype) for dtype in DTYPES} | {(True, "F32")}  # whether it is such a one, and its type
 KEY = "mask"  # one entry holds all metadata: safetensors writes several in an order that differs from run to run
 CHECKSUM = "sha256"  # of the rest of the description
+VECTORS_CHECKSUM = "vectors_sha256"  # there where vectors are
 
 # What a file may claim: names as PyTorch has them, of matrices in numbered layers; sides that no encoder comes near.
 NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*\.[0-9]{1,4}(\.[A-Za-z0-9_]+)+")
@@ -27,14 +31,17 @@ LONGEST_NAME = 200
 LONGEST_SIDE = 1 << 20
 
 Bits = dict[str, np.ndarray]
+Vectors = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Container:
-    """A file's content. shapes: (out, in) by matrix name; info: whatever JSON was written with the bits."""
+    """A file's content. tensors: what encodes the bits; vectors: float32 [size] by parameter name; shapes: (out, in) by
+    matrix name; info: whatever JSON was written with the bits."""
 
     path: Path
     tensors: dict[str, np.ndarray]
+    vectors: Vectors
     shapes: dict[str, tuple[int, int]]
     bits_sha256: object  # the checksum, if the file says one
     info: object
@@ -45,9 +52,11 @@ class Container:
             raise InputError(f"{self.path}: the bits do not match their checksum, the file is damaged")
 
 
-def write(path: Path, form: str, tensors: dict[str, np.ndarray], bits: Bits, info: dict) -> None:
-    """Write ``tensors``, which encode ``bits`` in the given form (its name in the file). Raises InputError for names
-    and shapes that ``read`` would refuse."""
+def write(
+    path: Path, form: str, tensors: dict[str, np.ndarray], bits: Bits, info: dict, vectors: Vectors | None = None
+) -> None:
+    """Write ``tensors``, which encode ``bits`` in the given form (its name in the file), and vectors beside them.
+    Raises InputError for names, shapes and values that ``read`` would refuse."""
     description = {
         "format": form,
         "format_version": VERSION,
@@ -55,9 +64,13 @@ def write(path: Path, form: str, tensors: dict[str, np.ndarray], bits: Bits, inf
         "bits_sha256": bits_sha256(bits),
         "info": info,
     }
+    if vectors:
+        _check_vectors(vectors, path)
+        description[VECTORS_CHECKSUM] = hashing.of_arrays(sorted(vectors.items()))
     description[CHECKSUM] = checksum(description)
+    stored = tensors | {VECTOR + name: vector for name, vector in (vectors or {}).items()}
     with replacing(path) as temporary:
-        save_file(tensors, temporary, {KEY: json.dumps(description)})
+        save_file(stored, temporary, {KEY: json.dumps(description)})
 
 
 def read(path: Path, form: str) -> Container:
@@ -65,7 +78,8 @@ def read(path: Path, form: str) -> Container:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             description, names = _description(file.metadata()), file.keys()
-            if description.get("format") != form or not {file.get_slice(name).get_dtype() for name in names} <= DTYPES:
+            dtypes = {(name.startswith(VECTOR), file.get_slice(name).get_dtype()) for name in names}
+            if description.get("format") != form or not dtypes <= KNOWN:
                 raise InputError(f"{path}: a safetensors file, but not one that holds a mask as {form}")
             tensors = {name: file.get_tensor(name) for name in names}
     except (OSError, safetensors.SafetensorError) as error:
@@ -76,7 +90,12 @@ def read(path: Path, form: str) -> Container:
     if version == VERSION and expected != checksum(description):
         raise InputError(f"{path}: what it says of itself does not match its checksum, the file is damaged")
     shapes = _shapes(description.get("shapes"), path)
-    return Container(path, tensors, shapes, description.get("bits_sha256"), description.get("info"))
+    vectors = {name.removeprefix(VECTOR): tensors.pop(name) for name in names if name.startswith(VECTOR)}
+    if vectors:
+        _check_vectors(vectors, path)
+    if description.get(VECTORS_CHECKSUM) != (hashing.of_arrays(sorted(vectors.items())) if vectors else None):
+        raise InputError(f"{path}: its norms and biases do not match their checksum, the file is damaged")
+    return Container(path, tensors, vectors, shapes, description.get("bits_sha256"), description.get("info"))
 
 
 def bits_sha256(bits: Bits) -> str:
@@ -105,6 +124,17 @@ def _shapes(named, path: Path) -> dict[str, tuple[int, int]]:
         return shapes
     except (ValueError, AttributeError, TypeError):
         raise InputError(f"{path}: its metadata do not describe a mask over an encoder's matrices") from None
+
+
+def _check_vectors(vectors: Vectors, path: Path) -> None:
+    """Raise InputError for what no encoder's norms and biases are."""
+    for name, vector in vectors.items():
+        try:
+            right = vector.ndim == 1 and 1 <= vector.size <= LONGEST_SIDE and np.isfinite(vector).all() and _name(name)
+        except ValueError:
+            right = False
+        if not right:
+            raise InputError(f"{path}: its tensor {name!a:.100} is no norm or bias of an encoder's block")
 
 
 def _name(name: str) -> str:

@@ -22,9 +22,16 @@ def describe(mask: masks.Mask, path: Path) -> str:
         + (f"all else {info.backbone_sha256[:16]}…" if info.backbone_sha256 else "all else of it unknown"),
         "allocation": f"{info.allocation}, p = {info.p:g}, {info.method}",
         "density": f"{mask.density():.4f} (asked for {info.density:g})",
+        **({"norms, biases": vectors(mask)} if mask.vectors else {}),
         "on disk": sizes(mask, path),
     }
     return f"{listing(str(path), about)}\n\n{densities(mask.bits)}"
+
+
+def vectors(mask: masks.Mask) -> str:
+    """What was trained beside the mask."""
+    count = sum(vector.numel() for vector in mask.vectors.values())
+    return f"{count:,} numbers in {len(mask.vectors)} vectors, trained beside the mask; {4 * count / 1e6:.2f} MB"
 
 
 def sizes(mask: masks.Mask, path: Path) -> str:
@@ -64,7 +71,10 @@ def overlap(a: masks.Mask, b: masks.Mask) -> str:
         of_a, of_b, of_both, of_either = map(_kept, (in_a, in_b, both, either))
         ratio = of_both / of_either if of_either else 1.0
         rows.append([kind, *map(_percent, (of_a, of_b, of_both, of_a * of_b)), f"{ratio:.4f}"])
-    return aligned(rows)
+    if not (a.vectors or b.vectors):
+        return aligned(rows)
+    trained = [f"{side}: {vectors(m) if m.vectors else 'none'}" for side, m in zip("AB", (a, b), strict=True)]
+    return "\n".join([aligned(rows), "", "norms and biases", *trained])
 
 
 def _kept(matrices) -> float:

@@ -20,19 +20,22 @@ def save(mask: Mask, path: Path) -> None:
     """Write a mask as its path's suffix says.
 
     ``.safetensors``: one bit per weight. ``.smp``: entropy coded, smaller, slower. ``.npy``: the file of the paper's
-    own code, without the info. Raises InputError for another suffix, and for info that ``load`` would refuse.
+    own code, without the info. Raises InputError for another suffix, for info that ``load`` would refuse, and for
+    trained norms and biases in a ``.npy``.
 
     >>> from emmental import masks
     >>> masks.save(masks.load("sst2.smp"), "sst2.safetensors")
     """
     path = Path(path)
-    bits = {name: matrix.numpy() for name, matrix in mask.bits.items()}
+    bits, vectors = ({name: one.numpy() for name, one in part.items()} for part in (mask.bits, mask.vectors))
     check_info(mask.info, path)  # what is written can be read
     if path.suffix == ".safetensors":
-        packed.write(path, bits, asdict(mask.info))
+        packed.write(path, bits, asdict(mask.info), vectors)
     elif path.suffix == ".smp":
-        compact.write(path, bits, asdict(mask.info))
+        compact.write(path, bits, asdict(mask.info), vectors)
     elif path.suffix == ".npy":
+        if vectors:
+            raise InputError(f"{path}: a .npy has no room for trained norms and biases: write .safetensors or .smp")
         npy.write(path, bits)
     else:
         raise _unknown(path)
@@ -53,16 +56,17 @@ def load(path: Path, shapes: dict[str, tuple[int, int]] | None = None, info: Mas
     """
     path = Path(path)
     if path.suffix == ".safetensors":
-        bits, content = packed.read(path)
+        bits, vectors, content = packed.read(path)
     elif path.suffix == ".smp":
-        bits, content = compact.read(path)
+        bits, vectors, content = compact.read(path)
     elif path.suffix != ".npy":
         raise _unknown(path)
     elif shapes is None or info is None:
         raise InputError(f"{path}: a .npy mask does not name its matrices: it can only be read along with a backbone")
     else:
-        bits, content = npy.read(path, shapes), asdict(info)
-    return Mask({name: torch.from_numpy(matrix) for name, matrix in bits.items()}, read_info(content, path))
+        bits, vectors, content = npy.read(path, shapes), {}, asdict(info)
+    bits, vectors = ({name: torch.from_numpy(one) for name, one in part.items()} for part in (bits, vectors))
+    return Mask(bits, read_info(content, path), vectors)
 
 
 def read_info(content, path: Path) -> MaskInfo:

@@ -11,6 +11,7 @@ from huggingface_hub.errors import HFValidationError
 
 from emmental import masks
 from emmental.common.errors import InputError
+from emmental.masks import describe
 from emmental.recipes.kinds import Kind
 
 CARD = "README.md"
@@ -68,7 +69,7 @@ def card(mask: masks.Mask) -> ModelCard:
 
 # {info.task} on {info.base_model}, {100 * mask.density():.2f} % of the encoder's weights
 
-A binary mask over a frozen backbone, not a model: one bit per encoder weight.
+A binary mask over a frozen backbone, not a model: one bit per encoder weight{_beside(mask)}.
 
     smp pull <this repository>
     bash eval.sh <the path that it prints>
@@ -77,3 +78,7 @@ A binary mask over a frozen backbone, not a model: one bit per encoder weight.
 {json.dumps(dataclasses.asdict(info), indent=2)}
 ```
 """)
+
+
+def _beside(mask: masks.Mask) -> str:
+    return f", and beside it norms and biases: {describe.vectors(mask)}" if mask.vectors else ""

@@ -3,13 +3,15 @@
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
 from emmental.common.errors import InputError
 from emmental.pruning.masked_linear import MaskedLinear
+from emmental.pruning.matrices import encoder_linears
+from emmental.pruning.vectors import encoder_vectors, put_vectors
 from emmental.recipes.kinds import Kind
 
 
@@ -33,10 +35,12 @@ class MaskInfo:
 
 @dataclass(frozen=True)
 class Mask:
-    """bits: bool tensors [out, in] by matrix name, on the CPU."""
+    """bits: bool tensors [out, in] by matrix name. vectors: float32 tensors [size] by parameter name, the norms and
+    biases that were trained beside the scores and take the place of the backbone's; mostly none. All on the CPU."""
 
     bits: dict[str, torch.Tensor]
     info: MaskInfo
+    vectors: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def density(self) -> float:
         """Measured share of ones over all matrices."""
@@ -55,12 +59,16 @@ def apply(bits: dict[str, torch.Tensor], layers: dict[str, MaskedLinear]) -> Non
         layer.mask = bits[name].to(layer.mask.device)
 
 
-def fold(bits: dict[str, torch.Tensor], linears: Mapping[str, nn.Linear]) -> None:
-    """Multiply a mask into the weights of plain layers, where they are. Raises InputError as ``apply``."""
-    check_matrices(bits, linears)
+def fold(mask: Mask, model: nn.Module) -> None:
+    """Multiply a mask into the weights of a model with plain layers, where they are, and give it the mask's vectors.
+    Raises InputError where names or shapes differ."""
+    linears = encoder_linears(model)
+    check_matrices(mask.bits, linears)
+    check_vectors(mask.vectors, model)
     with torch.no_grad():
         for name, linear in linears.items():
-            linear.weight.mul_(bits[name].to(linear.weight.device))
+            linear.weight.mul_(mask.bits[name].to(linear.weight.device))
+    put_vectors(mask.vectors, model)
 
 
 def check_matrices(bits: dict[str, torch.Tensor], layers: Mapping[str, nn.Linear]) -> None:
@@ -71,6 +79,14 @@ def check_matrices(bits: dict[str, torch.Tensor], layers: Mapping[str, nn.Linear
         if bits[name].shape != layer.weight.shape:
             shapes = tuple(bits[name].shape), tuple(layer.weight.shape)
             raise InputError(f"{name}: the mask is {shapes[0]}, the backbone's {shapes[1]}")
+
+
+def check_vectors(vectors: dict[str, torch.Tensor], model: nn.Module) -> None:
+    """Raise InputError where a mask's trained norms and biases are none of the model's."""
+    own = encoder_vectors(model)
+    for name, vector in vectors.items():
+        if name not in own or own[name].shape != vector.shape:
+            raise InputError(f"the mask's trained {name} {tuple(vector.shape)} is no norm or bias of the backbone")
 
 
 def check_backbone(info: MaskInfo, hashes: dict[str, str], force: bool = False) -> None:

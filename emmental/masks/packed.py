@@ -6,18 +6,18 @@ import numpy as np
 
 from emmental.common.errors import InputError
 from emmental.masks import container
-from emmental.masks.container import Bits
+from emmental.masks.container import Bits, Vectors
 
 FORM = "smp-mask"
 
 
-def write(path: Path, bits: Bits, info: dict) -> None:
-    """bits: bool [out, in] by matrix name; info: anything that JSON can hold."""
-    container.write(path, FORM, {name: np.packbits(matrix) for name, matrix in bits.items()}, bits, info)
+def write(path: Path, bits: Bits, info: dict, vectors: Vectors | None = None) -> None:
+    """bits: bool [out, in] by matrix name; info: anything that JSON can hold; vectors: float32 [size] by name."""
+    container.write(path, FORM, {name: np.packbits(matrix) for name, matrix in bits.items()}, bits, info, vectors)
 
 
-def read(path: Path) -> tuple[Bits, object]:
-    """The bits and info of ``write``. Raises InputError where the file is not whole or not of this form."""
+def read(path: Path) -> tuple[Bits, Vectors, object]:
+    """The bits, vectors and info of ``write``. Raises InputError where the file is not whole or not of this form."""
     file = container.read(path, FORM)
     sizes = {name: rows * columns for name, (rows, columns) in file.shapes.items()}
     if {name: (np.uint8, (-(-size // 8),)) for name, size in sizes.items()} != {
@@ -29,4 +29,4 @@ def read(path: Path) -> tuple[Bits, object]:
         for name, shape in file.shapes.items()
     }
     file.check(bits)
-    return bits, file.info
+    return bits, file.vectors, file.info

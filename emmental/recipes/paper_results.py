@@ -63,7 +63,7 @@ def published(task: str, density: float, method: str, kd: bool, backbone: str = 
 def of_run(task: str, settings: RunSettings, backbone: str) -> dict[str, float]:
     """The figures, as of ``published``, for a run with these settings."""
     kd, method = bool(settings.teacher_model_name_or_path), settings.method
-    if settings.alpha_hidden:  # ours, not the paper's
+    if settings.alpha_hidden or settings.norms_learning_rate:  # ours, not the paper's
         return {}
     if not method.prunes:
         return published(task, 1.0, FINETUNED, kd, backbone)

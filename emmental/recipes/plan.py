@@ -61,10 +61,11 @@ def _pruning_steps(settings: RunSettings, total: int, lengths: Lengths) -> int:
             steps = pruning_length(total, settings.final_threshold, lengths)
         except ValueError as error:
             raise InputError(str(error)) from None
+    steps = math.ceil(steps * total) if steps < 1 else int(steps)
     if not 0 < steps < total:
         raise InputError(
             f"{steps} pruning steps (PRUNING_STEPS, --warmup_threshold_step) do not fit into a run of {total} "
-            f"steps: give 1 to {total - 1}, or none for the default"
+            f"steps: give 1 to {total - 1}, a share of the steps below 1, or none for the default"
         )
     return steps
 
@@ -105,7 +106,7 @@ def score_rows(settings: RunSettings, plan: Plan) -> dict[str, str]:
         "regulariser": f"lambda {settings.final_lambda:g}, {ramp}",
         "scores": f"{settings.mask_init} init, scale {settings.mask_scale:g}, "
         f"learning rate {settings.mask_scores_learning_rate:g}",
-    }
+    } | ({"norms, biases": f"learning rate {settings.norms_learning_rate:g}"} if settings.norms_learning_rate else {})
 
 
 def pruning_row(plan: Plan) -> str:

@@ -17,11 +17,13 @@ BOUNDS = {
     "mask_scores_learning_rate": (0, LARGEST),
     "magnitude_topk_threshold_p": (1e-30, LARGEST),
     "mask_scale": (-LARGEST, LARGEST),
+    "warmup_threshold_step": (0, 10**12),
     "final_lambda": (0, LARGEST),
     "temperature": (1e-3, LARGEST),
     "alpha_distil": (0, LARGEST),
     "alpha_ce": (0, LARGEST),
     "alpha_hidden": (0, LARGEST),
+    "norms_learning_rate": (0, LARGEST),
     "num_train_epochs": (1e-9, 1e6),
     "max_steps": (-1, 10**12),
     "per_device_train_batch_size": (1, 10**6),
@@ -117,8 +119,9 @@ class RunSettings:
     mask_scores_learning_rate: float = flag("Learning rate of the mask scores.", LEARNING_RATE)
     initial_threshold: float = flag("Density at the first step, in (0, 1]; soft movement: the threshold.", 1.0)
     final_threshold: float = flag("Density at the end, in (0, 1]; soft movement: the threshold.", 0.1)
-    warmup_threshold_step: int | None = flag(
-        "Pruning steps N: the density falls until this step. Default: the recipe's, scaled to short runs."
+    warmup_threshold_step: float | None = flag(
+        "Pruning steps N: the density falls until this step; a share of all steps below 1. Default: the recipe's, "
+        "scaled to short runs."
     )
     density_schedule: Literal["cubic", "linear"] = flag("How the density falls; linear is RoBERTa's recipe.", "cubic")
     pruning_method: str = flag(
@@ -160,6 +163,12 @@ class RunSettings:
     alpha_ce: float = flag("Weight of the task's own loss beside distillation.", 0.5)
     alpha_hidden: float = flag(
         "Weight of what the layers' outputs differ by from the teacher's, relative to these; 0: not learned from.", 0.0
+    )
+
+    norms_learning_rate: float = flag(
+        "Learning rate of the norms and biases of the encoder's blocks, which the mask's file then holds; 0: they stay "
+        "as they are.",
+        0.0,
     )
 
     output_dir: str = flag("Where the run's results go.", "trainer_output")
@@ -224,6 +233,8 @@ class RunSettings:
                 raise InputError(
                     f"--{rate}: weights stay as they are, and scores learn by --mask_scores_learning_rate; leave it out"
                 )
+        if self.norms_learning_rate and not (self.freeze_bert and method.prunes):
+            raise InputError("--norms_learning_rate: all weights learn by --learning_rate; leave it out")
         if self.alpha_hidden and not self.teacher_model_name_or_path:
             raise InputError("--alpha_hidden: there are no layers to learn from without --teacher_model_name_or_path")
         if self.allocation not in method.allocations:

@@ -26,7 +26,9 @@ LAYERWISE = {
     "--mask_init": "wanda",
     "--mask_scale": "0.5",
     "--mask_scores_learning_rate": "3e-2",
+    "--norms_learning_rate": "3e-3",
     "--final_lambda": "0",
+    "--warmup_threshold_step": "0.6",
     "--alpha_hidden": "10",
 }
 LAYERWISE_EPOCHS = {"mrpc": 6, "cola": 5, "stsb": 4, "rte": 10}  # of small data; else 3

@@ -49,7 +49,7 @@ def prune(config: SMPConfig, student: Student, problem: Problem) -> dict:
     info = mask_info(config, student.backbone, problem)
     masks.check_info(info, Path(config.output_dir))
     transformers.set_seed(config.seed)
-    layers = student.begin(info, plan.method.learns_scores)
+    layers = student.begin(info, plan.method.learns_scores, config.norms_learning_rate > 0)
     norms = None
     if config.mask_init == "wanda":
         norms = input_norms(student.backbone.model, layers, problem.train, student.tokenizer)
@@ -134,8 +134,9 @@ def run_settings(config: SMPConfig, info: masks.MaskInfo, schedule: Schedule, re
     taught = {"teacher": teacher.name, "teacher_order": list(teacher.order)} if teacher else {}
     taught |= {name: getattr(config, name) for name in names} if teacher else {}
     scores = {name: getattr(config, name) for name in ("mask_scores_learning_rate", "mask_init", "mask_scale")}
-    rate = {} if config.freeze_bert else {name: getattr(config, name) for name in ("learning_rate", "weight_decay")}
-    return asdict(info) | asdict(schedule) | scores | rate | taught | loop_settings(config) | reading
+    rates = ("norms_learning_rate",) if config.freeze_bert else ("learning_rate", "weight_decay")
+    rates = {name: getattr(config, name) for name in rates}
+    return asdict(info) | asdict(schedule) | scores | rates | taught | loop_settings(config) | reading
 
 
 def loop_settings(config: SMPConfig) -> dict:

@@ -20,7 +20,8 @@ def plan(config, plan, backbone, problem, layers, teacher, checkpoint) -> str:
         "backbone": f"{backbone.name} ({type(backbone.model).__name__})"
         + (", its masked-LM head drawn at random: the checkpoint has none" if backbone.random_head else ""),
         "masked": f"{len(layers)} matrices, {weights:,} weights; "
-        + ("everything is frozen" if config.freeze_bert else "encoder and head are trained, the embeddings are frozen"),
+        + ("everything is frozen" if config.freeze_bert else "encoder and head are trained, the embeddings are frozen")
+        + (", but for norms and biases" if config.norms_learning_rate else ""),
         "density": density_row(config, plan),
         **(
             {"label words": ", ".join(f"{label}={word}" for label, word in problem.label_words.items())}

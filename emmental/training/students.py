@@ -14,13 +14,14 @@ from emmental.common.run_folder import MASK
 from emmental.models.backbones import Backbone
 from emmental.models.heads import HEADS, label_word_ids
 from emmental.pruning.masked_linear import MaskedLinear, density, fold_out, masked_layers, swap_in
+from emmental.pruning.vectors import encoder_vectors, put_vectors, trained_vectors
 from emmental.tasks.problem import Problem
 
 GATE = ".mask"  # what a kept state calls a layer's mask, beside the state dict's names
 
 
 class FrozenBackbone:
-    """Answers in label words; nothing but scores is trained."""
+    """Answers in label words; nothing but scores is trained, and the vectors of its blocks where that is asked for."""
 
     def __init__(self, backbone: Backbone, problem: Problem):
         self.backbone, self.problem = backbone, problem
@@ -28,10 +29,14 @@ class FrozenBackbone:
         self.word_ids = label_word_ids(backbone.tokenizer, list(problem.label_words.values()))
         self.info: masks.MaskInfo | None = None
 
-    def begin(self, info: masks.MaskInfo, scores: bool) -> dict[str, MaskedLinear]:
-        """Put the masked layers in, with scores or without. info: what the run's mask file will say of itself."""
+    def begin(self, info: masks.MaskInfo, scores: bool, vectors: bool = False) -> dict[str, MaskedLinear]:
+        """Put the masked layers in, with scores or without; vectors: whether norms and biases are trained beside them.
+        info: what the run's mask file will say of itself."""
         self.info = info
-        return swap_in(self.backbone.model, scores)
+        masked = swap_in(self.backbone.model, scores)
+        for vector in encoder_vectors(self.backbone.model).values():
+            vector.requires_grad_(vectors)
+        return masked
 
     def model(self) -> nn.Module:
         """The model that is trained. To be asked once: the head's output layer is narrowed."""
@@ -39,11 +44,14 @@ class FrozenBackbone:
 
     def keep(self, path: Path) -> None:
         """Write what evaluation has just seen."""
-        masks.save(masks.Mask(masks.capture(masked_layers(self.backbone.model)), self.info), path)
+        model = self.backbone.model
+        masks.save(masks.Mask(masks.capture(masked_layers(model)), self.info, trained_vectors(model)), path)
 
     def restore(self, path: Path) -> None:
         """Put back what ``keep`` wrote."""
-        masks.apply(masks.load(path).bits, masked_layers(self.backbone.model))
+        kept = masks.load(path)
+        masks.apply(kept.bits, masked_layers(self.backbone.model))
+        put_vectors(kept.vectors, self.backbone.model)
 
     def leave(self, output_dir: Path) -> masks.Mask:
         """Write the result, as it was restored last, and return its mask."""
@@ -59,8 +67,8 @@ class TrainedBackbone:
         self.tokenizer = backbone.tokenizer
         self.info: masks.MaskInfo | None = None
 
-    def begin(self, info: masks.MaskInfo, scores: bool) -> dict[str, MaskedLinear]:
-        """See FrozenBackbone.begin."""
+    def begin(self, info: masks.MaskInfo, scores: bool, vectors: bool = False) -> dict[str, MaskedLinear]:
+        """See FrozenBackbone.begin; vectors are trained in any case, as all weights are."""
         self.info = info
         masked = swap_in(self.backbone.model, scores)
         for name, parameter in self.backbone.model.named_parameters():

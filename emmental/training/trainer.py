@@ -42,18 +42,19 @@ class SMPTrainer(TaskTrainer):
         return [layer.mask_scores for layer in self.masked_layers.values() if layer.mask_scores is not None]
 
     def create_optimizer(self, model=None):
-        """The configured optimiser, fused AdamW by default. Scores have their learning rate and no weight decay; where
-        weights are trained, matrices decay by --weight_decay."""
+        """The configured optimiser, fused AdamW by default. Scores have their learning rate and no weight decay, norms
+        and biases beside a mask theirs; where all weights are trained, matrices decay by --weight_decay."""
         if self.optimizer is None:
             optimizer_class, settings = self.get_optimizer_cls_and_kwargs(self.args, self.model)
             scores = self.scores()
             groups = [{"params": scores, "lr": self.args.mask_scores_learning_rate, "weight_decay": 0.0}]
             trained = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
             known = {id(matrix) for matrix in scores}
+            rate = self.args.norms_learning_rate if self.args.freeze_bert else self.args.learning_rate
             decaying = set(self.get_decay_parameter_names(self.model))
             for decay, names in ((self.args.weight_decay, trained.keys() & decaying), (0.0, trained.keys() - decaying)):
                 weights = [weight for name, weight in trained.items() if name in names and id(weight) not in known]
-                groups.append({"params": weights, "lr": self.args.learning_rate, "weight_decay": decay})
+                groups.append({"params": weights, "lr": rate, "weight_decay": decay})
             groups = [group for group in groups if group["params"]]
             # schedules with a least rate divide it by the optimiser's: it is that of the scores, where there are any
             self.optimizer = optimizer_class(groups, **settings | {"lr": groups[0]["lr"]})

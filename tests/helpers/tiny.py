@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 from emmental import masks
 from emmental.models.backbones import load_backbone
 from emmental.pruning.masked_linear import swap_in
+from emmental.pruning.vectors import encoder_vectors
 from emmental.recipes.table import kind_of
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +77,14 @@ def environment(variables) -> dict[str, str]:
     strict = "error::DeprecationWarning:__main__,error::FutureWarning"
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return os.environ | {"PATH": path, "PYTHONWARNINGS": strict, "OMP_NUM_THREADS": "1"} | variables
+
+
+def with_random_vectors(mask: masks.Mask, folder, seed=0) -> masks.Mask:
+    """The mask with norms and biases that differ from those of its backbone, as if trained."""
+    draw = torch.Generator().manual_seed(seed)
+    own = encoder_vectors(load_backbone(str(folder)).model)
+    vectors = {n: vector.detach() + 0.3 * torch.randn(vector.shape, generator=draw) for n, vector in own.items()}
+    return replace(mask, vectors=vectors)
 
 
 def random_mask(folder, task="sst2", words=None, seed=0, density=0.3) -> masks.Mask:

@@ -50,6 +50,8 @@ SET_TO_PRUNE = SET | {
     "LR": ("3e-2", "--mask_scores_learning_rate"),
     "LAMBDA": ("10", "--final_lambda"),
     "PRUNING_STEPS": ("50", "--warmup_threshold_step"),
+    "ALPHA_HIDDEN": ("3", "--alpha_hidden"),
+    "NORMS_LR": ("1e-3", "--norms_learning_rate"),
 }
 LAUNCHERS = {
     "run.sh": ("rte_0.50", SET_TO_PRUNE),

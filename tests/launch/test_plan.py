@@ -40,7 +40,8 @@ SOME_FLAGS = [
     ("--train_file", "a.csv"), ("--train_file", "a.csv", "--validation_file", "b.csv"),
 ]  # fmt: skip
 VARIABLES = {
-    "EPOCHS": ["0.01", "3"], "BATCH_SIZE": ["8", "0"], "LR": ["1e-3"], "LAMBDA": ["50"], "PRUNING_STEPS": ["90", "0"],
+    "EPOCHS": ["0.01", "3"], "BATCH_SIZE": ["8", "0"], "LR": ["1e-3"], "LAMBDA": ["50"],
+    "PRUNING_STEPS": ["90", "0", "0.5"],
     "NPROC": ["2"], "SEED": ["3"], "WEIGHT_LR": ["1e-4"], "MAX_LENGTH": ["64"], "TEACHER": ["t"],
 }  # fmt: skip
 

@@ -166,8 +166,12 @@ def test_apply_refuses_other_matrices(mask):
 def test_fold_refuses_other_matrices_before_any_weight_is_changed(mask):
     model = encoder()
     before = {name: linear.weight.clone() for name, linear in encoder_linears(model).items()}
+    turned = dataclasses.replace(mask, bits=mask.bits | {"block.9.outer": mask.bits["block.9.outer"].T})
     with pytest.raises(InputError, match=r"block\.9\.outer: the mask is \(5, 7\), the backbone's \(7, 5\)"):
-        masks.fold(mask.bits | {"block.9.outer": mask.bits["block.9.outer"].T}, encoder_linears(model))
+        masks.fold(turned, model)
+    unknown = dataclasses.replace(mask, vectors={"block.9.norm.weight": torch.ones(5)})
+    with pytest.raises(InputError, match=r"trained block\.9\.norm\.weight \(5,\) is no norm or bias of the backbone"):
+        masks.fold(unknown, model)
     assert all(torch.equal(linear.weight, before[name]) for name, linear in encoder_linears(model).items())
 
 
