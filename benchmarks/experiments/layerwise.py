@@ -21,26 +21,33 @@ from pathlib import Path
 
 from benchmarks.experiments import held_back, layerwise_report
 from benchmarks.experiments.layerwise_runs import PARTS, TASKS, Places, Run, planned
+from emmental.common.errors import exit_on_input_error
 from emmental.common.run_folder import MODEL, RESULTS
+from emmental.launch.flags import read_flags
+from emmental.launch.jobs import is_span
 from emmental.launch.seeds import by_this_python
 
 
 def main() -> None:
-    """Run what is not finished, then write tables and picture."""
+    """Run what is not finished, then write tables and picture. Raises InputError for flags that no run knows, and where
+    nothing is finished."""
     arguments, flags = parse()
-    places = Places(arguments.data_dir, arguments.squad_dir, arguments.backbone, arguments.output_dir)
-    runs = planned(arguments.part, arguments.tasks, arguments.seeds, arguments.densities)
-    commands = {run: [*run.command(places), *flags] for run in to_do(runs, places.output)}
-    if arguments.dry_run:
-        print(*map(shlex.join, commands.values()), sep="\n")
-        return
-    failed = []
+    output, failed = arguments.output_dir, []
     if not arguments.report_only:
-        if any(run.held_back for run in commands):
+        places = Places(arguments.data_dir, arguments.squad_dir, arguments.backbone, output)
+        runs = to_do(planned(arguments.part, arguments.tasks, arguments.seeds, arguments.densities), output)
+        commands = {run: [*run.command(places), *flags] for run in runs}
+        for run, command in commands.items():
+            read_flags(command[2:], is_span(run.task))  # before anything starts
+        if arguments.dry_run:
+            print(*map(shlex.join, commands.values()), sep="\n")
+            return
+        if any(run.held_back for run in runs):
             held_back.write(places.glue, places.held_back)
-        failed = finish(commands, places.output, arguments.at_once, time.monotonic() + 60 * arguments.minutes)
-    print(layerwise_report.write(places.output, arguments.picture))
-    sys.exit(f"{len(failed)} runs failed: see {failed[0]}" if failed else 0)
+        failed = finish(commands, output, arguments.at_once, time.monotonic() + 60 * arguments.minutes)
+    print(layerwise_report.write(output, arguments.picture))
+    if failed:
+        sys.exit(f"{len(failed)} runs failed: see {failed[0]}")
 
 
 def parse() -> tuple[argparse.Namespace, list[str]]:
@@ -116,4 +123,5 @@ def log_of(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    with exit_on_input_error():
+        main()

@@ -20,6 +20,7 @@ from benchmarks.experiments.layerwise_runs import (
     WITHOUT,
     Run,
 )
+from emmental.common.errors import InputError
 from emmental.common.files import write_json, write_text
 from emmental.common.pictures import save
 from emmental.common.run_folder import RESULTS
@@ -48,8 +49,10 @@ def write(output: Path, picture: Path | None) -> str:
 def collect(output: Path) -> pd.DataFrame:
     """A row per finished run: the fields of Run, ``value`` (the task's first metric after the last step, in percent),
     ``share`` (of the dense model of the same seed and steps, in percent; NaN where that is not finished) and what
-    all_results.json says of it."""
+    all_results.json says of it. Raises InputError where there is none."""
     folders = {Run.of(path.parent): path for path in sorted(output.glob(f"*/*/*x/*/seed_*/{RESULTS}"))}
+    if not folders:
+        raise InputError(f"{output}: no run is finished")
     results = {run: json.loads(path.read_text()) for run, path in folders.items()}
     values = {run: value(run, result) for run, result in results.items()}
     return pd.DataFrame(
@@ -121,8 +124,10 @@ def cell(point: pd.Series) -> str:
 
 def mean_share(found: dict[str, pd.Series], tasks: list[str]) -> str:
     """The mean over the tasks, and of how many where some are not there yet."""
-    missing = f" of {len(found)}" if len(found) < len(tasks) else ""
-    return f"{sum(point.share for point in found.values()) / len(found):.1f} %{missing}"
+    shares = [point.share for point in found.values() if pd.notna(point.share)]
+    if not shares:
+        return "–"
+    return f"{sum(shares) / len(shares):.1f} %" + (f" of {len(shares)}" if len(shares) < len(tasks) else "")
 
 
 def seeds(found: dict[str, pd.Series]) -> str:

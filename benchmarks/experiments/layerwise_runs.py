@@ -13,6 +13,7 @@ CHIEF = 0.1  # the density that all is tried at
 COMMON = {
     "--max_seq_length": "128",
     "--per_device_train_batch_size": "32",
+    "--per_device_eval_batch_size": "256",
     "--bf16": "True",
     "--eval_strategy": "no",  # once, at the end
     "--save_strategy": "no",
@@ -36,7 +37,7 @@ TAUGHT = "--alpha_distil"  # stands in the flags of all that has a teacher
 PIECES = {  # of the full recipe, beside the short runs' plain one
     "layers": {"--alpha_hidden": "10", "--alpha_ce": "1", TAUGHT: "0"},
     "logits": {"--alpha_ce": "0.5", TAUGHT: "0.5"},
-    "norms": {"--train_norms": "True", "--norms_learning_rate": "3e-3"},
+    "norms": {"--norms_learning_rate": "3e-3"},
     "wanda": {"--mask_init": "wanda"},
     "rate": {"--mask_scores_learning_rate": "3e-2"},
 }
