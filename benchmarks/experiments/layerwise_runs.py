@@ -13,7 +13,6 @@ CHIEF = 0.1  # the density that all is tried at
 COMMON = {
     "--max_seq_length": "128",
     "--per_device_train_batch_size": "32",
-    "--per_device_eval_batch_size": "256",
     "--bf16": "True",
     "--eval_strategy": "no",  # once, at the end
     "--save_strategy": "no",
