@@ -28,7 +28,9 @@ from emmental.common.text import markdown
 from emmental.launch.jobs import is_span
 from emmental.recipes.table import RECIPES
 
-TITLES = {DENSE: "dense", FULL: "layers, norms trained", MASKS: "layers, masks alone", PLAIN: "without layers"}
+TITLES = {DENSE: "dense", FULL: "full recipe", MASKS: "without norms: masks alone", PLAIN: "plain SMP-S"}
+TITLES |= {method: method.replace("_", " ") for method in (*WITHOUT, *ONLY) if method != MASKS}
+TITLES |= {method: f"`--{method}`" for method in CHOSEN}
 COLOURS = {FULL: "tab:green", MASKS: "tab:blue", PLAIN: "tab:grey"}
 KEY = ["task", "method", "density", "times", "held_back"]
 TRACE = ["density", "trained_parameters", "seconds", "torch", "commit", "command"]
@@ -109,7 +111,7 @@ def table(points: pd.DataFrame, tasks: list[str], keys: list[tuple]) -> list[lis
         found = {task: points.loc[(task, *key)] for task in tasks if (task, *key) in points.index}
         if found:
             method, density, times, _ = key
-            title = TITLES.get(method, method.replace("_", " ")) + (f", {times} times the steps" if times > 1 else "")
+            title = TITLES[method] + (f", {times} times the steps" if times > 1 else "")
             cells = [cell(found[task]) if task in found else "–" for task in tasks]
             rows.append([title, f"{100 * density:g} %", *cells, mean_share(found, tasks), seeds(found)])
     return rows

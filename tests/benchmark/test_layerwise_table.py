@@ -158,10 +158,10 @@ def test_shares_are_of_the_dense_model_of_the_same_seed(script, tmp_path):
     finished(tmp_path, Run("mnli", FULL, 0.1, 1, held_back=True), eval_accuracy=0.6, density=0.1)
     shown = script("--report_only", "--picture", str(tmp_path / "gap.svg"))
     assert "| dense | 100 % | 60.0 ± 28.3 (100.0 %) | 50.0 ± 0.0 (100.0 %) | 100.0 % | 2 |" in shown
-    assert "| layers, norms trained | 10 % | 35.0 ± 7.1 (62.5 %) | 41.2 ± 0.0 (82.5 %) | 72.5 % | 2 |" in shown
-    assert "| layers, masks alone | 10 % | 20.0 (25.0 %) | – | 25.0 % of 1 | 1 |" in shown
-    assert "| layers, norms trained, 2 times the steps | 10 % | 50.0 | – | 1 |" in shown  # its dense model is not there
-    assert "| layers, norms trained | 10 % | 60.0 | – | 1 |" in shown
+    assert "| full recipe | 10 % | 35.0 ± 7.1 (62.5 %) | 41.2 ± 0.0 (82.5 %) | 72.5 % | 2 |" in shown
+    assert "| without norms: masks alone | 10 % | 20.0 (25.0 %) | – | 25.0 % of 1 | 1 |" in shown
+    assert "| full recipe, 2 times the steps | 10 % | 50.0 | – | 1 |" in shown  # its dense model is not there
+    assert "| full recipe | 10 % | 60.0 | – | 1 |" in shown
     assert "Pieces" not in shown
     assert (tmp_path / "table.md").read_text() == shown
     runs = json.loads((tmp_path / "table.json").read_text())["runs"]
@@ -176,7 +176,7 @@ def test_the_picture_has_a_mean_line_where_all_tasks_are_there(tmp_path):
             finished(tmp_path, Run(task, FULL, density, 1), eval_pearson=value, eval_accuracy=value)
     points = layerwise_report.over_seeds(layerwise_report.collect(tmp_path))
     (axes,) = layerwise_report.draw(points).axes
-    (mean,) = [line for line in axes.lines if "norms trained" in line.get_label()]
+    (mean,) = [line for line in axes.lines if "full recipe" in line.get_label()]
     assert mean.get_xydata().tolist() == [[10, 37.5]]
     thin = [line.get_xydata()[:, 1].tolist() for line in axes.lines if line.get_label().startswith("_child")]
     assert [50.0, 75.0] in thin
