@@ -1,0 +1,127 @@
+"""Masks that learn from their teacher's layers beside dense fine-tuning in as many steps: runs, tables and a picture.
+
+    python -m benchmarks.experiments.layerwise --data_dir glue --squad_dir squad --output_dir runs/layerwise --at_once 2
+    python -m benchmarks.experiments.layerwise … --part choice          # settings, on held-back training data
+    python -m benchmarks.experiments.layerwise … --dry_run              # the commands
+    python -m benchmarks.experiments.layerwise --output_dir runs/layerwise --report_only --picture gap.png
+
+Parts: main (six tasks at 10, 3 and 50 %), longer (MNLI in 2 and 4 times the steps), ablation (each piece of the recipe
+left out, and alone), choice. The dense models come first, then what says most; a finished run is not repeated. All
+other flags go to every run.
+"""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from benchmarks.experiments import held_back, layerwise_report
+from benchmarks.experiments.layerwise_runs import PARTS, TASKS, Places, Run, planned
+from emmental.common.errors import exit_on_input_error
+from emmental.common.run_folder import MODEL, RESULTS
+from emmental.launch.flags import read_flags
+from emmental.launch.jobs import is_span
+from emmental.launch.seeds import by_this_python
+
+
+def main() -> None:
+    """Run what is not finished, then write tables and picture. Raises InputError for flags that no run knows, and where
+    nothing is finished."""
+    arguments, flags = parse()
+    output, failed = arguments.output_dir, []
+    if not arguments.report_only:
+        places = Places(arguments.data_dir, arguments.squad_dir, arguments.backbone, output)
+        runs = to_do(planned(arguments.part, arguments.tasks, arguments.seeds, arguments.densities), output)
+        commands = {run: [*run.command(places), *flags] for run in runs}
+        for run, command in commands.items():
+            read_flags(command[2:], is_span(run.task))  # before anything starts
+        if arguments.dry_run:
+            print(*map(shlex.join, commands.values()), sep="\n")
+            return
+        if any(run.held_back for run in runs):
+            held_back.write(places.glue, places.held_back)
+        failed = finish(commands, output, arguments.at_once, time.monotonic() + 60 * arguments.minutes)
+    print(layerwise_report.write(output, arguments.picture))
+    if failed:
+        sys.exit(f"{len(failed)} runs failed: see {failed[0]}")
+
+
+def parse() -> tuple[argparse.Namespace, list[str]]:
+    """Our flags, and those of the runs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--data_dir", type=Path, default=Path("glue"), help="folder with GLUE's folders")
+    parser.add_argument("--squad_dir", type=Path, default=Path("squad"), help="folder with SQuAD's files")
+    parser.add_argument("--backbone", default="minilm", help="folder, Hub name or minilm")
+    parser.add_argument("--output_dir", type=Path, required=True, help="where runs and tables go")
+    parser.add_argument("--picture", type=Path, help="where the picture goes (default: the output folder)")
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=["main"])
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--densities", nargs="+", type=float, default=[0.1, 0.03, 0.5], help="of the main part")
+    parser.add_argument("--at_once", type=int, default=1, help="runs side by side, of one thread each")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="after which no run is started")
+    parser.add_argument("--dry_run", action="store_true", help="print the commands of what is not finished")
+    parser.add_argument("--report_only", action="store_true", help="tables and picture of what is finished")
+    return parser.parse_known_args()
+
+
+def to_do(runs: list[Run], output: Path) -> list[Run]:
+    """The runs that are not finished, and the teachers among the others whose weights they lack."""
+    unfinished = [run for run in runs if not (run.folder(output) / RESULTS).exists()]
+    teachers = {run.teacher for run in unfinished}
+    lost = [run for run in runs if run in teachers and not (run.folder(output) / MODEL).exists()]
+    return [run for run in runs if run in unfinished or run in lost]
+
+
+def finish(commands: dict[Run, list[str]], output: Path, at_once: int, deadline: float) -> list[Path]:
+    """Run the commands, some at once, each as soon as its teacher is there. Returns the logs of those that failed.
+
+    deadline: the monotonic time after which none is started.
+    """
+    waiting, going, failed = list(commands), {}, []
+    with ThreadPoolExecutor(at_once) as pool:
+        while True:
+            ready = [run for run in waiting if not run.teacher or (run.teacher not in {*waiting, *going.values()})]
+            for run in ready[: at_once - len(going)] if time.monotonic() < deadline else []:
+                waiting.remove(run)
+                going[pool.submit(start, commands[run], run.folder(output))] = run
+            if not going:
+                return failed
+            for ended in wait(going, return_when=FIRST_COMPLETED).done:
+                run, seconds = going.pop(ended), ended.result()
+                left = f"{len(going)} going, {len(waiting)} waiting"
+                if seconds is None:
+                    failed.append(log_of(run.folder(output)))
+                    print(f"failed: {failed[-1]}; {left}", flush=True)
+                    waiting = [other for other in waiting if other.teacher != run]
+                else:
+                    print(f"{run.folder(output).relative_to(output)}: {seconds:.0f} s; {left}", flush=True)
+
+
+def start(command: list[str], folder: Path) -> float | None:
+    """Run a command of one thread to its end, its words into a log beside the folder: seconds, None where it failed."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    overwrite = ["--overwrite_output_dir"] if (folder / RESULTS).exists() else []
+    began = time.monotonic()
+    with log_of(folder).open("w") as log:
+        done = subprocess.run(
+            by_this_python([*command, *overwrite]),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+    return None if done.returncode else time.monotonic() - began
+
+
+def log_of(folder: Path) -> Path:
+    """Where a run's words go."""
+    return folder.with_suffix(".log")
+
+
+if __name__ == "__main__":
+    with exit_on_input_error():
+        main()

@@ -1,0 +1,185 @@
+"""The runs of layerwise.py: what is compared, in which order, where each goes and what its command is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from emmental.launch.jobs import ROOT, is_span
+
+TASKS = ("mnli", "stsb", "sst2", "mrpc", "cola", "squad")
+STEPS = {"cola": 1200, "squad": 400}  # else 600; a mask takes as many as its dense model
+CHIEF = 0.1  # the density that all is tried at
+
+COMMON = {
+    "--max_seq_length": "128",
+    "--per_device_train_batch_size": "32",
+    "--bf16": "True",
+    "--eval_strategy": "no",  # once, at the end
+    "--save_strategy": "no",
+    "--dataloader_num_workers": "0",
+    "--disable_tqdm": "True",
+    "--report_to": "none",
+}
+WINDOWS = {"--max_seq_length": "192", "--doc_stride": "64", "--per_device_train_batch_size": "16"}
+
+DENSE, FULL, MASKS, PLAIN = "dense", "full", "without_norms", "plain"
+PRUNING = "--warmup_threshold_step"  # here as a share of all steps
+FIXED = {
+    "--magnitude_topk_threshold": "True",
+    "--final_lambda": "0",
+    "--mask_scale": "0.5",
+    "--mask_init": "magnitude",
+    "--mask_scores_learning_rate": "1e-2",
+    PRUNING: "0.6",
+}
+TAUGHT = "--alpha_distil"  # stands in the flags of all that has a teacher
+PIECES = {  # of the full recipe, beside the short runs' plain one
+    "layers": {"--alpha_hidden": "10", "--alpha_ce": "1", TAUGHT: "0"},
+    "logits": {"--alpha_ce": "0.5", TAUGHT: "0.5"},
+    "norms": {"--norms_learning_rate": "3e-3"},
+    "wanda": {"--mask_init": "wanda"},
+    "rate": {"--mask_scores_learning_rate": "3e-2"},
+}
+CHOICES = {  # what is tried in place of the full recipe's
+    "alpha_hidden": ("3", "30"),
+    "norms_learning_rate": ("1e-3", "1e-2"),
+    "warmup_threshold_step": ("0.4", "0.8"),
+    "mask_scores_learning_rate": ("1e-2", "1e-1"),
+    "magnitude_topk_threshold": ("False",),  # SMP-L
+}
+CHOICE_TASKS = ("mnli", "stsb")
+
+
+def recipe(*pieces: str) -> dict[str, str]:
+    """The flags of a mask with these pieces of the recipe."""
+    flags = dict(FIXED)
+    for name, piece in PIECES.items():
+        flags |= piece if name in pieces else {}
+    return flags
+
+
+WITHOUT = {f"without_{left_out}": recipe(*(name for name in PIECES if name != left_out)) for left_out in PIECES}
+ONLY = {f"only_{name}": recipe(name) for name in PIECES}
+CHOSEN = {
+    f"{flag}={value}": recipe(*PIECES) | {f"--{flag}": value} for flag, values in CHOICES.items() for value in values
+}
+METHODS = {
+    DENSE: {"--pruning_method": "finetune", "--learning_rate": "1e-4"},
+    FULL: recipe(*PIECES),
+    PLAIN: recipe(),
+    **WITHOUT,
+    **ONLY,
+    **CHOSEN,
+}
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where data and backbone are, and where runs go."""
+
+    glue: Path
+    squad: Path
+    backbone: str
+    output: Path
+
+    @property
+    def held_back(self) -> Path:
+        """GLUE's training data in two parts, see held_back.py."""
+        return self.output / "held_back_data"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A dense model or a mask."""
+
+    task: str
+    method: str  # of METHODS
+    density: float
+    seed: int
+    times: int = 1  # as many steps as the table's
+    held_back: bool = False  # validated on a part of the training data
+
+    @property
+    def steps(self) -> int:
+        return self.times * STEPS.get(self.task, 600)
+
+    @property
+    def dense(self) -> "Run":
+        """The dense model of the same task, steps and seed: the teacher, and what a share is of."""
+        return replace(self, method=DENSE, density=1.0)
+
+    @property
+    def teacher(self) -> "Run | None":
+        return self.dense if TAUGHT in METHODS[self.method] else None
+
+    def folder(self, output: Path) -> Path:
+        """Where it goes."""
+        data = "held_back" if self.held_back else "all"
+        return output / data / self.task / f"{self.times}x" / f"{self.method}_{self.density:g}" / f"seed_{self.seed}"
+
+    @classmethod
+    def of(cls, folder: Path) -> "Run":
+        """The run that goes there."""
+        data, task, times, name, seed = folder.parts[-5:]
+        method, _, density = name.rpartition("_")
+        return cls(task, method, float(density), int(seed[5:]), int(times[:-1]), data == "held_back")
+
+    def command(self, places: Places) -> list[str]:
+        """Its command, beginning with ``python``."""
+        flags = COMMON | METHODS[self.method]
+        if is_span(self.task):
+            flags |= WINDOWS | {
+                "--train_file": str(places.squad / "train-v1.1-44articles.json"),
+                "--validation_file": str(places.squad / "xquad.en.json"),
+            }
+        else:
+            flags |= {"--task_name": self.task, "--data_dir": str(places.held_back if self.held_back else places.glue)}
+        if self.method != DENSE:
+            flags |= {"--final_threshold": f"{self.density:g}", PRUNING: f"{float(flags[PRUNING]) * self.steps:.0f}"}
+        if self.teacher:
+            flags["--teacher_model_name_or_path"] = str(self.teacher.folder(places.output))
+        flags |= {
+            "--model_name_or_path": places.backbone,
+            "--max_steps": str(self.steps),
+            "--seed": str(self.seed),
+            "--output_dir": str(self.folder(places.output)),
+        }
+        script = ROOT / ("masked_run_squad.py" if is_span(self.task) else "masked_run_glue.py")
+        return ["python", str(script), *(word for pair in flags.items() for word in pair)]
+
+
+def main_part(tasks: list[str], seeds: list[int], densities: list[float]) -> Iterator[Run]:
+    """All tasks at all densities, with and without trained norms; at the chief density the plain recipe, too."""
+    if CHIEF in densities:
+        for method in (FULL, MASKS, PLAIN):
+            yield from (Run(task, method, CHIEF, seed) for seed in seeds for task in tasks)
+    for seed in seeds:
+        for density in (density for density in densities if density != CHIEF):
+            yield from (Run(task, method, density, seed) for method in (FULL, MASKS) for task in tasks)
+
+
+def longer_part(tasks: list[str], seeds: list[int], densities: list[float]) -> Iterator[Run]:
+    """MNLI in more steps, of the dense model as well."""
+    yield from (Run("mnli", FULL, CHIEF, seed, times) for times in (1, 2, 4) for seed in seeds if "mnli" in tasks)
+
+
+def ablation_part(tasks: list[str], seeds: list[int], densities: list[float]) -> Iterator[Run]:
+    """Each piece of the recipe left out, and each alone."""
+    for method in (FULL, *WITHOUT, PLAIN, *ONLY):
+        yield from (Run(task, method, CHIEF, seed) for seed in seeds for task in CHOICE_TASKS if task in tasks)
+
+
+def choice_part(tasks: list[str], seeds: list[int], densities: list[float]) -> Iterator[Run]:
+    """Settings tried on training data that were held back, so that nothing is tuned on what is shown."""
+    for seed in seeds:
+        for method in (FULL, *CHOSEN):
+            yield from (Run(t, method, CHIEF, seed, held_back=True) for t in CHOICE_TASKS if t in tasks)
+
+
+PARTS = {"main": main_part, "longer": longer_part, "ablation": ablation_part, "choice": choice_part}
+
+
+def planned(parts: list[str], tasks: list[str], seeds: list[int], densities: list[float]) -> list[Run]:
+    """The runs of these parts, each once: first the dense models, then masks in the order of how much they say."""
+    masks = list(dict.fromkeys(run for part in parts for run in PARTS[part](tasks, seeds, densities)))
+    return [*dict.fromkeys(run.dense for run in masks), *masks]
