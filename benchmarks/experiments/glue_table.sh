@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Dense fine-tuning, SMP-L, SMP-S and SMP-S with distillation on six tasks of GLUE, in short runs of a small backbone
-# (docs/COMPARISON.md, second part):
+# (docs/results.md):
 #
 #     DATA_DIR=glue bash benchmarks/experiments/glue_table.sh                  # about 2 hours on one core with bf16; resumes
 #     DATA_DIR=glue bash benchmarks/experiments/glue_table.sh rte sst2         # these tasks only
