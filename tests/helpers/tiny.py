@@ -15,6 +15,7 @@ from emmental import masks
 from emmental.models.backbones import load_backbone
 from emmental.pruning.masked_linear import swap_in
 from emmental.recipes.table import kind_of
+from tests.helpers.devices import hidden
 
 ROOT = Path(__file__).parents[2]
 RUN = ("bash", "run.sh", "sst2_0.25_mag")
@@ -74,7 +75,7 @@ def environment(variables) -> dict[str, str]:
     """The tests' Python first on the path; deprecated calls are errors."""
     strict = "error::DeprecationWarning:__main__,error::FutureWarning"
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return os.environ | {"PATH": path, "PYTHONWARNINGS": strict, "OMP_NUM_THREADS": "1"} | variables
+    return os.environ | hidden() | {"PATH": path, "PYTHONWARNINGS": strict, "OMP_NUM_THREADS": "1"} | variables
 
 
 def random_mask(folder, task="sst2", words=None, seed=0, density=0.3) -> masks.Mask:
