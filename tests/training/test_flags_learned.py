@@ -241,6 +241,7 @@ def test_full_determinism_is_asked_of_torch(deterministic, tiny_bert, tmp_path):
     assert torch.are_deterministic_algorithms_enabled()
 
 
+@pytest.mark.device  # asks for nothing where there is none
 def test_a_run_can_be_kept_off_the_gpu(tiny_bert, tmp_path):
     trainer = build(tiny_bert, tmp_path, use_cpu=True)
     assert {parameter.device.type for parameter in trainer.model.parameters()} == {"cpu"}
