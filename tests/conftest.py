@@ -8,6 +8,7 @@ import torch
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before it is read
 os.environ["ACCELERATE_USE_CPU"] = "true"  # but for tests marked ``device``: see helpers/devices.py
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else a GPU's products may differ from one to the next
 
 from emmental.__main__ import main
 from emmental.scripts import glue

@@ -66,6 +66,8 @@ class SMPConfig(RunSettings, TrainingArguments):
         self.eval_steps = self.eval_steps or 1  # transformers wants numbers here
         self.save_steps = self.save_steps or self.eval_steps
         self.dataloader_pin_memory = self.dataloader_pin_memory and not self.use_cpu  # it would set up the GPU
+        if self.dataloader_pin_memory:
+            self.accelerator_config = {"non_blocking": True}  # batches come while the GPU computes
         super().__post_init__()
         self.eval_steps, self.save_steps = asked  # None where the plan is to say it: see set_intervals
 
