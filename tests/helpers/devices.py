@@ -26,14 +26,6 @@ def _variant(name: str):
 DEVICES = ["cpu", *map(_variant, ACCELERATORS)]
 
 
-def accelerator() -> torch.device:
-    """The one that runs choose here. Skips the test where there is none."""
-    for name, is_available in ACCELERATORS.items():
-        if is_available():
-            return torch.device(name)
-    pytest.skip(f"no {', '.join(ACCELERATORS)} device here")
-
-
 def hidden() -> dict[str, str]:
     """What a process on the CPU alone wants in its environment: some launchers overwrite ON_CPU. Empty where a test is
     about the accelerator."""

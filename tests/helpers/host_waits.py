@@ -82,8 +82,8 @@ class _Methods(TorchFunctionMode):
 
 def _place() -> str:
     """The innermost line that is neither torch's nor this file's."""
-    frames = [frame for frame in traceback.extract_stack() if frame.filename != __file__]
-    return next(f"{_short(f.filename)}:{f.lineno}" for f in reversed(frames) if not _short(f.filename).startswith("torch/"))
+    frames = reversed([frame for frame in traceback.extract_stack() if frame.filename != __file__])
+    return next(place for f in frames if not (place := f"{_short(f.filename)}:{f.lineno}").startswith("torch/"))
 
 
 def _short(filename: str) -> str:

@@ -106,8 +106,9 @@ def test_autocast_equals_a_plain_linear_under_autocast(device, dtype):
     outputs.square().sum().backward()
     plain.square().sum().backward()
     assert inputs.grad.dtype == layer.mask_scores.grad.dtype == torch.float32
-    torch.testing.assert_close(inputs.grad, plain_inputs.grad)
-    torch.testing.assert_close(layer.mask_scores.grad, masked.grad * layer.weight)
+    rounding = {} if device.type == "cpu" else {"rtol": 0.02, "atol": 1e-3}  # sums in another order, rounded to 8 bits
+    torch.testing.assert_close(inputs.grad, plain_inputs.grad, **rounding)
+    torch.testing.assert_close(layer.mask_scores.grad, masked.grad * layer.weight, **rounding)
 
 
 @pytest.mark.parametrize(

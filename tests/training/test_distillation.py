@@ -151,7 +151,7 @@ def test_stored_logits_give_the_losses_of_a_live_teacher(device, tiny_bert, tmp_
 
 
 @pytest.mark.parametrize("method", ["topK", "magnitude"])
-def test_methods_that_train_weights_distil_as_well(teacher, tiny_bert, films, tmp_path, monkeypatch, method):
+def test_methods_that_train_weights_distil_as_well(device, teacher, tiny_bert, films, tmp_path, monkeypatch, method):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
     flags = ("--task_name", "sst2", *data_flags(films), "--model_name_or_path", tiny_bert, *LOOP, "--final_lambda", "0")
     taught = ("--teacher_model_name_or_path", teacher[0], "--freeze_bert", "False", "--pruning_method", method)

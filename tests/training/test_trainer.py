@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from emmental.common.errors import InputError
+from emmental.masks import capture
+from emmental.models.backbones import load_backbone
 from emmental.pruning import masked_linear as layers_module
 from emmental.pruning.masked_linear import masked_layers
 from emmental.training import trainer as trainer_module
@@ -45,6 +47,27 @@ def test_same_seed_same_scores(device, tiny_bert, tmp_path):
     assert all(torch.equal(scores_of(first)[name], scores) for name, scores in scores_of(second).items())
 
 
+@pytest.mark.parametrize("settings", [{}, {"global_topk": True}])
+def test_masks_are_those_that_a_cpu_selects_from_the_scores(device, settings, tiny_bert, tmp_path):
+    trainer = build(tiny_bert, tmp_path, **settings)
+    trainer.train()
+    selected = capture(trainer.masked_layers)
+    trainer.model.to("cpu")
+    trainer.select_masks()
+    again = capture(trainer.masked_layers)
+    assert all(torch.equal(again[name], mask) for name, mask in selected.items())
+
+
+def test_evaluating_and_loading_draw_nothing(device, tiny_bert, tmp_path):
+    """Neither from the CPU's generator nor from the device's."""
+    sources = [torch] if device.type == "cpu" else [torch, torch.get_device_module(device)]
+    trainer = build(tiny_bert, tmp_path)
+    before = [source.get_rng_state() for source in sources]
+    trainer.evaluate()
+    load_backbone(str(tiny_bert))
+    assert all(torch.equal(source.get_rng_state(), state) for source, state in zip(sources, before, strict=True))
+
+
 def test_masks_are_selected_once_per_step(tiny_bert, tmp_path, monkeypatch):
     trainer = build(tiny_bert, tmp_path, per_device_train_batch_size=1, gradient_accumulation_steps=8)
     selections = []
@@ -73,7 +96,7 @@ def test_half_precision_learns_what_fp32_learns(device, precision, tiny_bert, tm
     short.train()
     losses = [[entry["task_loss"] for entry in t.state.log_history if "loss" in entry] for t in (exact, short)]
     assert losses[0] != losses[1]
-    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+    assert losses[1] == pytest.approx(losses[0], rel=0.05 if precision == "bf16" else 0.2)  # fp16 skips steps at first
     assert all(scores.dtype == torch.float32 for scores in scores_of(short).values())
     assert layers_module.density(short.masked_layers) == layers_module.density(exact.masked_layers)
 
