@@ -4,12 +4,29 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before it is read
+os.environ["ACCELERATE_USE_CPU"] = "true"  # but for tests marked ``device``: see helpers/devices.py
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else a GPU's products may differ from one to the next
 
 from emmental.__main__ import main
 from emmental.scripts import glue
+from tests.helpers.devices import DEVICES, ON_CPU
 from tests.helpers.tiny import run_command, save_tiny_bert, short_run, tiny_config, write_reviews
+
+
+@pytest.fixture(params=DEVICES, scope="module")
+def device(request) -> torch.device:
+    """The CPU and, marked ``device``, each kind of accelerator: skipped where it is not there."""
+    return torch.device(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _accelerators_are_for_tests_of_them(request, monkeypatch):
+    """See helpers/devices.py."""
+    if request.node.get_closest_marker("device"):
+        monkeypatch.delenv(ON_CPU)
 
 
 @pytest.fixture(scope="session")

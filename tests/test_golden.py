@@ -25,9 +25,10 @@ GLUE_CASES = [name for name, case in CASES.items() if "csv" in case]
 SPAN_CASES = [name for name, case in CASES.items() if "start_positions" in case]
 
 
-def pruned_backbone(case, arrays):
+def pruned_backbone(case, arrays, device):
     """The tiny backbone with the case's scores, allocation and density."""
     backbone = load_backbone(str(GOLDEN / "models" / "tiny-bert"))
+    backbone.model.to(device)
     layers = swap_in(backbone.model)
     for name, layer in layers.items():
         layer.mask_scores.data.copy_(torch.from_numpy(arrays[f"{name}.scores"]))
@@ -53,49 +54,54 @@ def glue_batch(case, tokenizer):
     return inputs, torch.tensor([kind(row["label"]) for row in rows])
 
 
+def placed(array, device):
+    return torch.from_numpy(array).to(device)
+
+
 def relative(value, expected):
     return abs(value.item() - expected) / abs(expected)
 
 
 @pytest.mark.parametrize("name", GLUE_CASES)
-def test_glue_case(name):
+def test_glue_case(device, name):
     case, arrays = CASES[name], np.load(GOLDEN / f"{name}.npz")
-    backbone, densities = pruned_backbone(case, arrays)
+    backbone, densities = pruned_backbone(case, arrays, device)
     kind = Kind.VALUE if case["num_labels"] == 1 else Kind.LABEL
     model = HEADS[kind](backbone.model, label_word_ids(backbone.tokenizer, case["label_words"])).eval()
     inputs, labels = glue_batch(case, backbone.tokenizer)
-    loss, logits = model(**inputs, labels=labels).values()
-    assert (logits.detach() - torch.tensor(case["logits"])).abs().max() < 1e-4
-    kd = distillation(logits, torch.tensor(case["teacher_logits"])) if case["teacher"] else None
+    loss, logits = model(**inputs.to(device), labels=labels.to(device)).values()
+    assert (logits.detach().cpu() - torch.tensor(case["logits"])).abs().max() < 1e-4
+    kd = distillation(logits, torch.tensor(case["teacher_logits"], device=device)) if case["teacher"] else None
     check_masks_and_losses(case, arrays, backbone, densities, loss, kd)
 
 
 @pytest.mark.parametrize("name", SPAN_CASES)
-def test_span_case(name):
+def test_span_case(device, name):
     case, arrays = CASES[name], np.load(GOLDEN / f"{name}.npz")
-    backbone, densities = pruned_backbone(case, arrays)
+    backbone, densities = pruned_backbone(case, arrays, device)
     model = SpanClassifier(backbone.model, label_word_ids(backbone.tokenizer, case["label_words"])).eval()
-    inputs = {key: torch.from_numpy(arrays[key]) for key in ("input_ids", "token_type_ids", "attention_mask")}
+    inputs = {key: placed(arrays[key], device) for key in ("input_ids", "token_type_ids", "attention_mask")}
     outputs = model(**inputs)
     sides = "start", "end"
     for side in sides:
-        expected = torch.from_numpy(arrays[f"{side}_logits"])
+        expected = placed(arrays[f"{side}_logits"], device)
         assert (outputs[f"{side}_logits"].detach() - expected).abs().max() < 1e-4
     kd = None
     if case["teacher"]:
-        teacher = {side: torch.from_numpy(arrays[f"teacher_{side}"]) for side in sides}
+        teacher = {side: placed(arrays[f"teacher_{side}"], device) for side in sides}
         kd = sum(distillation(outputs[f"{side}_logits"], teacher[side]) for side in sides) / 2
-    positions = torch.tensor(case["start_positions"]), torch.tensor(case["end_positions"])
+    positions = [torch.tensor(case[f"{side}_positions"], device=device) for side in sides]
     loss = span_loss(*outputs.values(), positions)  # over the padding, too, as the reference code does
     check_masks_and_losses(case, arrays, backbone, densities, loss, kd)
 
 
 def check_masks_and_losses(case, arrays, backbone, densities, ce, kd):
     """What all cases have: densities, masks, losses, regulariser and the gradients of their sum."""
-    layers = masked_layers(backbone.model)
+    layers, device = masked_layers(backbone.model), backbone.model.device
+    rounding = 1e-7 if device.type == "cpu" else 1e-6  # of a mean of float32
     for matrix, density in case["matrix_density"].items():
-        assert densities[matrix] == pytest.approx(density, abs=1e-7), matrix
-        assert torch.equal(layers[matrix].mask, torch.from_numpy(arrays[f"{matrix}.mask"]).bool()), matrix
+        assert densities[matrix] == pytest.approx(density, abs=rounding), matrix
+        assert torch.equal(layers[matrix].mask.cpu(), torch.from_numpy(arrays[f"{matrix}.mask"]).bool()), matrix
 
     loss = ce
     assert relative(ce, case["ce"]) < 1e-5
@@ -107,7 +113,7 @@ def check_masks_and_losses(case, arrays, backbone, densities, ce, kd):
     assert relative(regulariser, case["regulariser"]) < 1e-5
     assert relative(loss + case["final_lambda_t"] * regulariser, case["total"]) < 1e-5
     for matrix, layer in layers.items():
-        expected = torch.from_numpy(arrays[f"{matrix}.grad"])
+        expected = placed(arrays[f"{matrix}.grad"], device)
         assert (layer.mask_scores.grad - expected).abs().max() / expected.abs().max() < 1e-5, matrix
 
 

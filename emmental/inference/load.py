@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
@@ -22,14 +23,16 @@ def load_pruned(
     backbone: Backbone | str | None = None,
     force: bool = False,
     runtime: str = "dense",
+    device: torch.device | str | None = None,
 ) -> Pruned | PrunedSpans:
     """A mask on its backbone, folded in: inference costs what the dense model costs, or less with another runtime.
 
     mask: a mask or its file. backbone: loaded or by name; by default the one that the mask names. A loaded one is
-    used up. runtime: one of choose.RUNTIMES. Also loads what needs no backbone: a ``.task`` file, the folder of a
-    shrunk model, or of a run that trained weights (dense runtime only). Raises InputError where the backbone's weights
-    are not those that the mask was trained on, unless forced, and where the runtime does not exist or cannot compute
-    the backbone.
+    used up. runtime: one of choose.RUNTIMES; those for zeros compute on the CPU. device: where it answers; by default
+    where the backbone is. Also loads what needs no backbone: a ``.task`` file, the folder of a shrunk model, or of a
+    run that trained weights (dense runtime only). Raises InputError where the backbone's weights are not those that
+    the mask was trained on, unless forced, and where the runtime does not exist or cannot compute the backbone, or not
+    there.
 
     >>> from emmental import load_pruned
     >>> pruned = load_pruned("sst2.smp", runtime="auto")
@@ -39,18 +42,24 @@ def load_pruned(
     (2, 2)
     """
     choose.check(runtime)
+    pruned = _opened(mask, backbone, force)
+    pruned.model.to(device)
+    return set_runtime(pruned, runtime)
+
+
+def _opened(mask: masks.Mask | str | Path, backbone: Backbone | str | None, force: bool) -> Pruned | PrunedSpans:
     if not isinstance(mask, masks.Mask):
         path = Path(mask)
         if backbone and (shrunk_folder.is_shrunk(path) or trained.is_fine_tuned(path)):
             raise InputError(f"{path} holds all of its weights: no backbone goes with it")
         if shrunk_folder.is_shrunk(path):
-            return set_runtime(answering(*shrunk_folder.load(path)), runtime)
+            return answering(*shrunk_folder.load(path))
         if path.suffix == task_file.SUFFIX:
-            return set_runtime(answering(*task_file.unpack(path, backbone)), runtime)
+            return answering(*task_file.unpack(path, backbone))
         if trained.is_fine_tuned(path):
-            return set_runtime(answering(*trained.load(path)), runtime)
+            return answering(*trained.load(path))
         mask = masks.load(path)
-    return set_runtime(_ready(fold(mask, backbone, force), mask.info), runtime)
+    return _ready(fold(mask, backbone, force), mask.info)
 
 
 def is_standalone(path: Path) -> bool:
@@ -81,7 +90,11 @@ def answering(model: nn.Module, tokenizer: PreTrainedTokenizerBase, info: masks.
 
 
 def set_runtime(pruned: Pruned | PrunedSpans, runtime: str) -> Pruned | PrunedSpans:
-    """The same, computed by this runtime from now on. Errors as of choose.prepared."""
+    """The same, computed by this runtime from now on. Errors as of choose.prepared, and InputError for a runtime that
+    computes on the CPU alone where the model is elsewhere."""
+    place = next(pruned.model.parameters()).device
+    if runtime != "dense" and place.type != "cpu":
+        raise InputError(f"the runtime {runtime} computes on the CPU, not on {place}: there it is dense")
     if not isinstance(pruned.model, LabelWordModel):
         if runtime != "dense":
             raise InputError(

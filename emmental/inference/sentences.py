@@ -76,14 +76,14 @@ def feature_logits(
 ) -> np.ndarray:
     """Logits float32 [examples, labels] of tokenised, unpadded examples: the model's inputs by name. Raises InputError
     where they are not finite, which no label can be told from."""
-    pad = DataCollatorWithPadding(tokenizer)
+    pad, place = DataCollatorWithPadding(tokenizer), next(model.parameters()).device
     inputs = {name: features[name] for name in tokenizer.model_input_names if name in features}
     logits = [None] * len(inputs["input_ids"])
     for rows in similar([len(ids) for ids in inputs["input_ids"]]):
-        batch = pad({name: [values[row] for row in rows] for name, values in inputs.items()})
+        batch = pad({name: [values[row] for row in rows] for name, values in inputs.items()}).to(place)
         for row, answer in zip(rows, model(**batch)["logits"], strict=True):
             logits[row] = answer
-    return finite(torch.stack(logits)).numpy()
+    return finite(torch.stack(logits).cpu()).numpy()
 
 
 def finite(logits: torch.Tensor) -> torch.Tensor:

@@ -54,8 +54,9 @@ class PrunedSpans:
     def logits(self, windows: Dataset) -> tuple[np.ndarray, np.ndarray]:
         """Start and end logits float32 [windows, longest], padded at the end with 0, of unpadded windows."""
         starts, ends = [None] * len(windows), [None] * len(windows)
+        place = next(self.model.parameters()).device
         for rows, inputs in by_length(windows, self.tokenizer):
-            outputs = self.model(**inputs)
+            outputs = self.model(**inputs.to(place))
             for row, start, end in zip(rows, outputs["start_logits"], outputs["end_logits"], strict=True):
                 starts[row], ends[row] = start, end
-        return tuple(finite(pad_sequence(side, batch_first=True)).numpy() for side in (starts, ends))
+        return tuple(finite(pad_sequence(side, batch_first=True).cpu()).numpy() for side in (starts, ends))

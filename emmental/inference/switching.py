@@ -37,7 +37,8 @@ class MaskedBackbone:
     The weights themselves never change; the active mask is multiplied in anew in every forward pass, and a mask whose
     norms and biases were trained brings them along. What ``activate``
     returns goes on answering for its own task whatever is activated later, from several threads, too: a pass switches
-    to its task where another one was active, and passes take turns.
+    to its task where another one was active, and passes take turns. device: where they are computed; by default where
+    the backbone is.
 
     >>> from emmental import MaskedBackbone
     >>> backbone = MaskedBackbone("tiny-bert")
@@ -49,8 +50,9 @@ class MaskedBackbone:
     (1, 2)
     """
 
-    def __init__(self, backbone: Backbone | str):
+    def __init__(self, backbone: Backbone | str, device: torch.device | str | None = None):
         self.backbone = backbone if isinstance(backbone, Backbone) else load_backbone(backbone)
+        self.backbone.model.to(device)
         self._hashes = self.backbone.hashes()
         self._decoder = self.backbone.model.get_output_embeddings()
         self._layers = swap_in(self.backbone.model, scores=False)
@@ -95,7 +97,7 @@ class MaskedBackbone:
             return
         for matrix, layer in self._layers.items():
             bits = np.unpackbits(task.packed[matrix], count=layer.mask.numel()).view(bool)
-            layer.mask = torch.from_numpy(bits).view_as(layer.mask)
+            layer.mask = torch.from_numpy(bits).view_as(layer.mask).to(layer.mask.device)
         put_vectors(task.vectors, self.backbone.model)
         self.backbone.model.set_output_embeddings(task.words)
         self._active = task

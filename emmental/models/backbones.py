@@ -99,8 +99,8 @@ class Backbone:
 
 def load_backbone(name: str, revision: str | None = None, cache_dir: str | None = None) -> Backbone:
     """Load a masked LM and its tokenizer in fp32. Raises InputError where there is none, or only part of one."""
-    with torch.random.fork_rng():
-        torch.manual_seed(HEAD_SEED)
+    with torch.random.fork_rng(devices=[]):  # all else would set up every GPU that is there
+        torch.default_generator.manual_seed(HEAD_SEED)
         model, missing = load_model(AutoModelForMaskedLM, name, revision, cache_dir)
     if not encoder_linears(model):
         raise InputError(f"the backbone {name!r} ({type(model).__name__}) has no linear layers to mask")

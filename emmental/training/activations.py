@@ -17,18 +17,18 @@ SAMPLE = 256  # training examples, spread evenly over the data
 def input_norms(
     model: PreTrainedModel, layers: dict[str, nn.Linear], features: Dataset, tokenizer: PreTrainedTokenizerBase
 ) -> dict[str, torch.Tensor]:
-    """The norm of each input of each of these layers over all real tokens of SAMPLE examples: float32 [in] by name.
-    Draws nothing at random."""
+    """The norm of each input of each of these layers over all real tokens of SAMPLE examples: float32 [in] by name, on
+    the model's device. Draws nothing at random."""
     sample = features.select(np.linspace(0, len(features) - 1, min(SAMPLE, len(features)), dtype=int))
     known = inspect.signature(model.base_model.forward).parameters
-    squares = {name: torch.zeros(layer.in_features) for name, layer in layers.items()}
+    squares = {name: torch.zeros(layer.in_features, device=model.device) for name, layer in layers.items()}
     mask = torch.empty(0)
 
     def add(name: str):
         def hook(module, inputs):
             (x,) = inputs
             weighted = x.float().square() * mask[..., None]
-            squares[name] += weighted.flatten(0, -2).sum(0).cpu()
+            squares[name] += weighted.flatten(0, -2).sum(0)
 
         return hook
 

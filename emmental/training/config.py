@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from accelerate.utils import parse_flag_from_env
 from transformers import TrainingArguments
 
 from emmental.common.errors import InputError
@@ -55,13 +56,18 @@ class SMPConfig(RunSettings, TrainingArguments):
     remove_unused_columns: bool = flag("Drop data columns that the model does not take.", False)
 
     def __post_init__(self):
+        # Without this processes on a machine with CPUs alone would not find each other, and each train by itself.
+        # `accelerate launch --cpu` sets the variable, which transformers minds by halves.
+        on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+        self.use_cpu = self.use_cpu or on_cpu
         refused.check_flags(self)
         check_bounds(self, BOUNDS)
         asked = self.eval_steps, self.save_steps
         self.eval_steps = self.eval_steps or 1  # transformers wants numbers here
         self.save_steps = self.save_steps or self.eval_steps
-        # Without this processes on a machine with CPUs alone would not find each other, and each train by itself.
-        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
+        self.dataloader_pin_memory = self.dataloader_pin_memory and not self.use_cpu  # it would set up the GPU
+        if self.dataloader_pin_memory:
+            self.accelerator_config = {"non_blocking": True}  # batches come while the GPU computes
         super().__post_init__()
         self.eval_steps, self.save_steps = asked  # None where the plan is to say it: see set_intervals
 

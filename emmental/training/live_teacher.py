@@ -19,7 +19,7 @@ class LiveTeacher:
     """Logits and layers of a frozen teacher, by batches."""
 
     def __init__(self, teacher: Teacher, student_layers: int):
-        self.model, self.order = teacher.model, list(teacher.order)
+        self.model, self.order = teacher.model, torch.tensor(teacher.order, device=teacher.model.device)
         every = blocks(teacher.model)
         self.layers = [every[number] for number in aligned(student_layers, len(every))]
         self.known = inspect.signature(teacher.model.forward).parameters

@@ -31,9 +31,11 @@ class Preemption(TrainerCallback):
         self.signalled = True
 
     def on_step_end(self, args, state, control, **kwargs):
-        if self.signalled:
-            self.accelerator.set_trigger()
-        self.stopped = self.accelerator.check_trigger()  # the same on all processes
+        self.stopped = self.signalled
+        if self.accelerator.num_processes > 1:  # then the same on all, for which each step waits for the device
+            if self.signalled:
+                self.accelerator.set_trigger()
+            self.stopped = self.accelerator.check_trigger()
         if self.stopped:
             control.should_save = control.should_training_stop = True
             if args.eval_strategy == "epoch" and (state.epoch.is_integer() or state.global_step == state.max_steps):

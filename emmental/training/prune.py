@@ -52,8 +52,7 @@ def prune(config: SMPConfig, student: Student, problem: Problem) -> dict:
     layers = student.begin(info, plan.method.learns_scores, config.norms_learning_rate > 0)
     norms = None
     if config.mask_init == "wanda":
-        student.backbone.model.to(config.device)
-        norms = input_norms(student.backbone.model, layers, problem.train, student.tokenizer)
+        norms = input_norms(student.backbone.model.to(config.device), layers, problem.train, student.tokenizer)
     init_scores(layers, config.mask_init, config.mask_scale, norms)
     settings = run_settings(config, info, schedule, problem.reading, teacher)
     checkpoint = prepare_output(config, settings)

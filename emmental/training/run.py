@@ -24,6 +24,10 @@ def run(config: SMPConfig, base: BackboneArguments, problem: Callable[[PreTraine
     Raises InputError before anything is created where the run cannot be done as asked. A finished run that was to be
     overwritten is put back where this one fails before its first checkpoint.
     """
+    if (
+        config.full_determinism
+    ):  # Trainer asks for it too late: where a teacher has used a GPU, its products are settled
+        transformers.enable_full_determinism(config.seed)
     try:
         return _run(config, base, problem)
     except Exception:

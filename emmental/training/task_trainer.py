@@ -114,9 +114,10 @@ class TaskTrainer(Trainer):
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
         """Trainer's evaluation, and that of the further validation sets where no data set is named.
 
-        Draws nothing from the random generator: how often one looks does not change the run.
+        Draws nothing from the random generator: how often one looks does not change the run. It is the CPU's that the
+        loaders draw from; a device's is not drawn from without dropout.
         """
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             metrics = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
             if eval_dataset is None:
                 for name, dataset in self.more_eval_datasets.items():

@@ -36,7 +36,7 @@ class TeacherLogits:
         reads of them, which is not looked at."""
         found = self.stored[rows.tolist()]
         if "logits" in found:
-            return {"logits": torch.tensor(found["logits"], device=rows.device)[:, self.order]}
+            return {"logits": torch.tensor(found["logits"])[:, self.order].to(rows.device)}
         return {
             side: pad_sequence([torch.tensor(row) for row in found[side]], True, PADDING_LOGIT).to(rows.device)
             for side in SIDES

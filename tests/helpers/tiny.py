@@ -17,6 +17,7 @@ from emmental.models.backbones import load_backbone
 from emmental.pruning.masked_linear import swap_in
 from emmental.pruning.vectors import encoder_vectors
 from emmental.recipes.table import kind_of
+from tests.helpers.devices import hidden
 
 ROOT = Path(__file__).parents[2]
 RUN = ("bash", "run.sh", "sst2_0.25_mag")
@@ -76,7 +77,7 @@ def environment(variables) -> dict[str, str]:
     """The tests' Python first on the path; deprecated calls are errors."""
     strict = "error::DeprecationWarning:__main__,error::FutureWarning"
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return os.environ | {"PATH": path, "PYTHONWARNINGS": strict, "OMP_NUM_THREADS": "1"} | variables
+    return os.environ | hidden() | {"PATH": path, "PYTHONWARNINGS": strict, "OMP_NUM_THREADS": "1"} | variables
 
 
 def with_random_vectors(mask: masks.Mask, folder, seed=0) -> masks.Mask:

@@ -21,7 +21,7 @@ class TracedTrainer(SMPTrainer):
         super().select_masks(density)
         digest = hashlib.sha256()
         for layer in self.masked_layers.values():
-            digest.update(layer.mask.numpy())
+            digest.update(layer.mask.cpu().numpy())
         with Path(f"masks-{os.environ.get('RANK', 0)}.txt").open("a") as file:
             print(self.state.global_step, digest.hexdigest(), file=file)
 

@@ -32,13 +32,14 @@ def test_excess_goes_to_the_others():
     assert share_out({"a": 0.9, "b": 0.05, "c": 0.05}, 1.5) == pytest.approx({"a": 1.0, "b": 0.25, "c": 0.25})
 
 
-def test_soft_by_hand():
+def test_soft_by_hand(device):
     scores = {
         "0.q": torch.zeros(2, 2),
         "1.q": torch.full((2, 2), 2.0),
         "0.k": torch.ones(2, 2),
         "1.k": torch.ones(2, 2),
     }
+    scores = {name: matrix.to(device) for name, matrix in scores.items()}
     densities = soft(scores, density=0.3, p=2.0, matrix_type=lambda name: name[-1])
     sigmoid_of_1 = 1 / (1 + 2.718281828459045**-1)
     assert densities["0.q"] == pytest.approx(0.6 * 0.5 / (0.5 + sigmoid_of_1), abs=1e-7)
@@ -46,6 +47,6 @@ def test_soft_by_hand():
     assert densities["0.k"] == densities["1.k"] == pytest.approx(0.3)
 
 
-def test_soft_equals_local_where_all_scores_are_equal():
-    scores = {f"{layer}.{kind}": torch.full((3, 5), 0.7) for layer in range(4) for kind in "qkv"}
+def test_soft_equals_local_where_all_scores_are_equal(device):
+    scores = {f"{layer}.{kind}": torch.full((3, 5), 0.7, device=device) for layer in range(4) for kind in "qkv"}
     assert soft(scores, 0.37, 1.0, lambda name: name[-1]) == pytest.approx(local(scores, 0.37), abs=1e-15)

@@ -15,36 +15,36 @@ from tests.helpers.architectures import CONFIGS
 
 
 @pytest.fixture(params=CONFIGS)
-def architecture(request):
+def architecture(request, device):
     torch.manual_seed(0)
     config, matrices = CONFIGS[request.param]
-    return AutoModelForMaskedLM.from_config(config).eval(), matrices
+    return AutoModelForMaskedLM.from_config(config).eval().to(device), matrices
 
 
-def token_ids():
-    return torch.randint(5, 60, (3, 9), generator=torch.Generator().manual_seed(1))
+def token_ids(model):
+    return torch.randint(5, 60, (3, 9), generator=torch.Generator().manual_seed(1)).to(model.device)
 
 
 def test_swap_select_and_fold(architecture):
     model, matrices = architecture
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
-    dense = model(token_ids()).logits
+    dense = model(token_ids(model)).logits
     layers = swap_in(model)
     assert len(layers) == 2 * matrices
     assert len({matrix_type(name) for name in layers}) == matrices
     assert {n for n, p in model.named_parameters() if p.requires_grad} == {f"{name}.mask_scores" for name in layers}
-    torch.testing.assert_close(model(token_ids()).logits, dense, rtol=0, atol=0)  # a full mask changes nothing
+    torch.testing.assert_close(model(token_ids(model)).logits, dense, rtol=0, atol=0)  # a full mask changes nothing
 
     init_scores(layers, "magnitude", 0.5)
     for layer in layers.values():
         layer.select(0.25)
     assert density(layers) == 0.25
-    pruned = model(token_ids()).logits
+    pruned = model(token_ids(model)).logits
     assert not torch.allclose(pruned, dense)
 
     fold_out(model)
     assert not masked_layers(model)
-    torch.testing.assert_close(model(token_ids()).logits, pruned, rtol=0, atol=0)
+    torch.testing.assert_close(model(token_ids(model)).logits, pruned, rtol=0, atol=0)
     after = model.state_dict()
     assert after.keys() == before.keys()  # a plain checkpoint again
     masked = {f"{name}.weight" for name in layers}
@@ -54,11 +54,11 @@ def test_swap_select_and_fold(architecture):
 
 def test_narrow_head_gives_the_words_logits(architecture):
     model, _ = architecture
-    expected = model(token_ids()).logits[:, 0, [7, 50]]
+    expected = model(token_ids(model)).logits[:, 0, [7, 50]]
     narrow = SequenceClassifier(model, [7, 50])
     read = []
     model.get_output_embeddings().register_forward_hook(lambda module, inputs, output: read.append(output.shape))
-    torch.testing.assert_close(narrow(token_ids())["logits"], expected)
+    torch.testing.assert_close(narrow(token_ids(model))["logits"], expected)
     assert read == [(3, 1, 2)]  # the head ran on the position that is read, not on all nine
 
 
@@ -78,16 +78,16 @@ def test_nothing_to_mask():
         swap_in(nn.Sequential(nn.Linear(2, 2)))
 
 
-def masked_layer():
+def masked_layer(device):
     torch.manual_seed(0)
-    layer = MaskedLinear.from_linear(nn.Linear(24, 16))
+    layer = MaskedLinear.from_linear(nn.Linear(24, 16, device=device))
     init_scores({"": layer}, "magnitude", 0.5)
     layer.select(0.4)
-    return layer, torch.randn(2, 5, 24, requires_grad=True)
+    return layer, torch.randn(2, 5, 24, device=device, requires_grad=True)
 
 
-def test_masked_weights_are_not_kept_for_the_backward_pass():
-    layer, inputs = masked_layer()
+def test_masked_weights_are_not_kept_for_the_backward_pass(device):
+    layer, inputs = masked_layer(device)
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
         layer(inputs).sum().backward()
@@ -95,18 +95,20 @@ def test_masked_weights_are_not_kept_for_the_backward_pass():
     assert {tensor.data_ptr() for tensor in kept if tensor.shape == layer.weight.shape} == own
 
 
-def test_autocast_equals_a_plain_linear_under_autocast():
-    layer, inputs = masked_layer()
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_equals_a_plain_linear_under_autocast(device, dtype):
+    layer, inputs = masked_layer(device)
     plain_inputs, masked = inputs.detach().clone().requires_grad_(), layer.masked_weight().requires_grad_()
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(device.type, dtype):
         outputs, plain = layer(inputs), nn.functional.linear(plain_inputs, masked, layer.bias)
-    assert outputs.dtype == torch.bfloat16
+    assert outputs.dtype == dtype
     assert torch.equal(outputs, plain)
     outputs.square().sum().backward()
     plain.square().sum().backward()
     assert inputs.grad.dtype == layer.mask_scores.grad.dtype == torch.float32
-    torch.testing.assert_close(inputs.grad, plain_inputs.grad)
-    torch.testing.assert_close(layer.mask_scores.grad, masked.grad * layer.weight)
+    rounding = {} if device.type == "cpu" else {"rtol": 0.02, "atol": 1e-3}  # sums in another order, rounded to 8 bits
+    torch.testing.assert_close(inputs.grad, plain_inputs.grad, **rounding)
+    torch.testing.assert_close(layer.mask_scores.grad, masked.grad * layer.weight, **rounding)
 
 
 @pytest.mark.parametrize(
@@ -118,8 +120,8 @@ def test_autocast_equals_a_plain_linear_under_autocast():
         ("magnitude", lambda s, w: torch.allclose(s, 0.3 * w.abs() / w.std())),
     ],
 )
-def test_score_init(method, check):
+def test_score_init(device, method, check):
     torch.manual_seed(0)
-    layer = MaskedLinear.from_linear(nn.Linear(64, 32))
+    layer = MaskedLinear.from_linear(nn.Linear(64, 32, device=device))
     init_scores({"": layer}, method, 0.3)
     assert check(layer.mask_scores.detach(), layer.weight)

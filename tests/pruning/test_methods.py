@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -24,25 +24,27 @@ from emmental.recipes.settings import RunSettings
 from emmental.training.config import SMPConfig
 
 
-def two_layers(seed=0, rows=12, columns=20):
+def two_layers(seed=0, device="cpu", rows=12, columns=20):
     draw = torch.Generator().manual_seed(seed)
     found = {f"encoder.layer.{n}.dense": MaskedLinear(columns, rows) for n in range(2)}
     for layer in found.values():
         layer.weight.data = torch.randn(rows, columns, generator=draw)
         layer.mask_scores.data = 4 * torch.randn(rows, columns, generator=draw)
+        layer.to(device)
     return found
 
 
 def highest(values, kept):
     """The first ``kept`` of a stable sort."""
-    mask = torch.zeros(values.numel(), dtype=torch.bool)
+    mask = torch.zeros(values.numel(), dtype=torch.bool, device=values.device)
     mask[values.flatten().sort(descending=True, stable=True).indices[:kept]] = True
     return mask.view_as(values)
 
 
+@settings(deadline=None)  # the first call on a GPU takes its time
 @given(st.integers(0, 10**6), st.floats(0.01, 1))
-def test_movement_keeps_the_highest_scores_and_magnitude_the_largest_weights(seed, density):
-    found = two_layers(seed)
+def test_movement_keeps_the_highest_scores_and_magnitude_the_largest_weights(device, seed, density):
+    found = two_layers(seed, device)
     for method, ranked in (
         (TopK(), lambda layer: layer.mask_scores),
         (Magnitude(), lambda layer: layer.weight.abs()),
@@ -52,9 +54,10 @@ def test_movement_keeps_the_highest_scores_and_magnitude_the_largest_weights(see
             assert torch.equal(layer.mask, highest(ranked(layer), int(density * 240)))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.floats(0, 0.999))
-def test_soft_movement_keeps_what_is_above_the_threshold_and_half_a_percent(seed, threshold):
-    found = two_layers(seed)
+def test_soft_movement_keeps_what_is_above_the_threshold_and_half_a_percent(device, seed, threshold):
+    found = two_layers(seed, device)
     SigmoidThreshold().select(found, threshold, 0)
     for layer in found.values():
         above = 1 / (1 + torch.exp(-layer.mask_scores)) > threshold
@@ -65,17 +68,17 @@ def test_soft_movement_keeps_what_is_above_the_threshold_and_half_a_percent(seed
         assert layer.mask.sum() >= 2
 
 
-def test_l0_gates_are_the_stretched_concrete_distribution():
-    found = two_layers()
+def test_l0_gates_are_the_stretched_concrete_distribution(device):
+    found = two_layers(device=device)
     method = HardConcrete(seed=3)
     method.settle(found)
     for layer in found.values():
         literal = torch.clamp(torch.sigmoid(layer.mask_scores) * 1.2 - 0.1, 0, 1)
         torch.testing.assert_close(layer.mask, literal)
     method.select(found, 1.0, step=5)
-    draw = torch.Generator().manual_seed((3 << 32) + 5)
+    draw = torch.Generator(device).manual_seed((3 << 32) + 5)
     for layer in found.values():
-        u = torch.rand(12, 20, generator=draw)
+        u = torch.rand(12, 20, generator=draw, device=device)
         noisy = torch.sigmoid((torch.log(u) - torch.log(1 - u) + layer.mask_scores) / (2 / 3))
         torch.testing.assert_close(layer.mask, torch.clamp(noisy * 1.2 - 0.1, 0, 1), rtol=1e-4, atol=1e-5)
     first = [layer.mask for layer in found.values()]
@@ -86,19 +89,20 @@ def test_l0_gates_are_the_stretched_concrete_distribution():
 
 
 @pytest.mark.parametrize("score", [-4.0, -1.0, 0.0, 2.197])
-def test_l0_expected_density_against_monte_carlo(score):
-    scores = torch.full((400, 500), score)
-    open_gates = (gates.sampled(scores, torch.Generator().manual_seed(1)) > 0).float().mean()
+def test_l0_expected_density_against_monte_carlo(device, score):
+    scores = torch.full((400, 500), score, device=device)
+    open_gates = (gates.sampled(scores, torch.Generator(device).manual_seed(1)) > 0).float().mean().cpu()
     expected = torch.sigmoid(torch.tensor(score + gates.OPEN_SHIFT))
     deviation = math.sqrt(expected * (1 - expected) / scores.numel())
     assert abs(open_gates - expected) < 5 * deviation + 1e-7
     scores.grad = torch.zeros_like(scores)
-    assert add_regulariser([scores], 1.0, shift=gates.OPEN_SHIFT) == pytest.approx(expected.item(), rel=1e-5)
+    regulariser = add_regulariser([scores], 1.0, shift=gates.OPEN_SHIFT).item()
+    assert regulariser == pytest.approx(expected.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("shift", [0.0, gates.OPEN_SHIFT])
-def test_regulariser_pulls_as_autograd_says(shift):
-    scores = [nn.Parameter(torch.randn(5, 7)), nn.Parameter(torch.randn(3, 4))]
+def test_regulariser_pulls_as_autograd_says(device, shift):
+    scores = [nn.Parameter(torch.randn(shape, device=device)) for shape in ((5, 7), (3, 4))]
     (20 * sum(torch.sigmoid(matrix + shift).mean() for matrix in scores) / 2).backward()
     literal = [matrix.grad.clone() for matrix in scores]
     for matrix in scores:
@@ -108,8 +112,8 @@ def test_regulariser_pulls_as_autograd_says(shift):
         torch.testing.assert_close(matrix.grad, expected)
 
 
-def test_gradients_of_movement_equal_autograd_on_an_explicit_mask():
-    layer, inputs = two_layers()["encoder.layer.0.dense"], torch.randn(4, 3, 20)
+def test_gradients_of_movement_equal_autograd_on_an_explicit_mask(device):
+    layer, inputs = two_layers(device=device)["encoder.layer.0.dense"], torch.randn(4, 3, 20, device=device)
     layer.requires_grad_(True)
     layer.select(0.3)
     (layer(inputs) ** 3).sum().backward()
@@ -122,14 +126,14 @@ def test_gradients_of_movement_equal_autograd_on_an_explicit_mask():
     assert (layer.mask_scores.grad[~layer.mask] != 0).any()
 
 
-def test_gradients_of_l0_equal_autograd_through_its_gates():
-    layer, inputs = two_layers()["encoder.layer.0.dense"], torch.randn(4, 3, 20)
+def test_gradients_of_l0_equal_autograd_through_its_gates(device):
+    layer, inputs = two_layers(device=device)["encoder.layer.0.dense"], torch.randn(4, 3, 20, device=device)
     layer.requires_grad_(True)
     layer.mask_scores.data /= 4
-    layer.mask = gates.sampled(layer.mask_scores, torch.Generator().manual_seed(7))
+    layer.mask = gates.sampled(layer.mask_scores, torch.Generator(device).manual_seed(7))
     (layer(inputs) ** 2).sum().backward()
     weight, scores = (value.detach().clone().requires_grad_() for value in (layer.weight, layer.mask_scores))
-    noise = torch.rand(12, 20, generator=torch.Generator().manual_seed(7)).logit()
+    noise = torch.rand(12, 20, generator=torch.Generator(device).manual_seed(7), device=device).logit()
     literal = torch.clamp(torch.sigmoid((noise + scores) / (2 / 3)) * 1.2 - 0.1, 0, 1)
     (nn.functional.linear(inputs, weight * literal, layer.bias.detach()) ** 2).sum().backward()
     assert 0 < int((literal == 0).sum()) < literal.numel()
@@ -137,13 +141,13 @@ def test_gradients_of_l0_equal_autograd_through_its_gates():
     torch.testing.assert_close(layer.mask_scores.grad, scores.grad, rtol=1e-3, atol=1e-3)
 
 
-def test_without_scores_nothing_is_computed_for_them():
-    layer = MaskedLinear.from_linear(nn.Linear(20, 12), scores=False)
+def test_without_scores_nothing_is_computed_for_them(device):
+    layer = MaskedLinear.from_linear(nn.Linear(20, 12, device=device), scores=False)
     layer.requires_grad_(True)
     Magnitude().select({"a": layer}, 0.5, 0)
-    layer(torch.randn(2, 20)).sum().backward()
+    layer(torch.randn(2, 20, device=device)).sum().backward()
     assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"]
-    output = MaskedProduct.apply(torch.randn(2, 20), None, layer.weight, layer.mask, layer.bias)
+    output = MaskedProduct.apply(torch.randn(2, 20, device=device), None, layer.weight, layer.mask, layer.bias)
     assert output.requires_grad
 
 

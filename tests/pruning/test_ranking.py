@@ -24,14 +24,15 @@ def in_a_row(matrices) -> torch.Tensor:
     return torch.cat([matrix.flatten() for matrix in matrices])
 
 
+@settings(deadline=None)  # the first call on a GPU takes its time
 @given(MATRICES, st.floats(0, 1))
-def test_equals_stable_sort_of_the_row(arrays, density):
+def test_equals_stable_sort_of_the_row(device, arrays, density):
     scores = [torch.from_numpy(array) for array in arrays]
     row = in_a_row(scores)
     kept = kept_weights(density, row.numel())
-    masks = select_together(scores, kept)
+    masks = select_together([matrix.to(device) for matrix in scores], kept)
     assert [mask.shape for mask in masks] == [matrix.shape for matrix in scores]
-    assert torch.equal(in_a_row(masks), by_stable_sort(row, kept))
+    assert torch.equal(in_a_row(masks).cpu(), by_stable_sort(row, kept))
 
 
 @settings(deadline=None)  # many counts, each on threads
@@ -80,12 +81,13 @@ def misleading():
 
 
 @pytest.mark.parametrize(("kind", "scores"), [*large_matrices(), ("misleading sample", misleading())])
-def test_large_matrices_equal_stable_sort_and_are_never_sorted(kind, scores, monkeypatch):
+def test_large_matrices_equal_stable_sort_and_are_never_sorted(device, kind, scores, monkeypatch):
     row, sizes, searched = in_a_row(scores), [], np.partition
     monkeypatch.setattr(np, "partition", lambda array, *args: sizes.append(array.size) or searched(array, *args))
+    placed = [matrix.to(device) for matrix in scores]
     for density in (1e-5, 0.03, 0.1, 0.4999, 0.5, 0.9, 0.99999):
         kept = kept_weights(density, row.numel())
-        assert torch.equal(in_a_row(select_together(scores, kept)), by_stable_sort(row, kept)), density
+        assert torch.equal(in_a_row(select_together(placed, kept)).cpu(), by_stable_sort(row, kept)), density
     assert max(sizes, default=0) <= row.numel() / 16
 
 

@@ -7,9 +7,9 @@ from emmental.pruning.regulariser import add_regulariser
 
 
 @pytest.mark.parametrize("scale", [1.0, 1024.0])
-def test_regulariser_adds_autograds_gradient(scale):
+def test_regulariser_adds_autograds_gradient(device, scale):
     torch.manual_seed(0)
-    scores = [torch.randn(shape, requires_grad=True) for shape in ((3, 4), (5, 2), (3, 4))]
+    scores = [torch.randn(shape, device=device, requires_grad=True) for shape in ((3, 4), (5, 2), (3, 4))]
     task = [torch.randn_like(matrix) for matrix in scores]
     expected = torch.stack([torch.sigmoid(matrix).mean() for matrix in scores]).mean()
     gradients = torch.autograd.grad(scale * 40 * expected, scores)

@@ -13,13 +13,15 @@ from emmental.pruning.selection import kept_weights, select
 from tests.helpers.scores import FLOATS, by_stable_sort
 
 
+@settings(deadline=None)  # the first call on a GPU takes its time
 @given(hnp.arrays("float32", hnp.array_shapes(min_dims=2, max_dims=2, max_side=12), elements=FLOATS), st.floats(0, 1))
-def test_equals_stable_sort(array, density):
+def test_equals_stable_sort(device, array, density):
     scores = torch.from_numpy(array)
     kept = kept_weights(density, scores.numel())
-    mask = select(scores, kept)
+    mask = select(scores.to(device), kept)
+    assert mask.device.type == device.type
     assert int(mask.sum()) == kept
-    assert torch.equal(mask, by_stable_sort(scores, kept))
+    assert torch.equal(mask.cpu(), by_stable_sort(scores, kept))
 
 
 def large_matrices():
@@ -38,11 +40,11 @@ def large_matrices():
 
 
 @pytest.mark.parametrize(("kind", "scores"), list(large_matrices()))
-def test_large_matrices_equal_stable_sort(kind, scores):
+def test_large_matrices_equal_stable_sort(device, kind, scores):
     assert scores.numel() > selection.SMALL
     for density in (0.0, 1e-5, 0.03, 0.1, 0.5, 0.9, 0.99999, 1.0):
         kept = kept_weights(density, scores.numel())
-        assert torch.equal(select(scores, kept), by_stable_sort(scores, kept)), density
+        assert torch.equal(select(scores.to(device), kept).cpu(), by_stable_sort(scores, kept)), density
 
 
 def counted_matrices():
@@ -89,13 +91,13 @@ def test_refuses_an_impossible_count():
         select(torch.zeros(2, 2), 5)
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**31), st.floats(0, 1))
-def test_masked_product_and_its_gradients(seed, density):
+def test_masked_product_and_its_gradients(device, seed, density):
     torch.manual_seed(seed)
-    weight, bias = torch.randn(5, 7), torch.randn(5)
-    inputs = torch.randn(2, 3, 7, requires_grad=True)
-    scores = torch.randn(5, 7, requires_grad=True)
+    weight, bias = torch.randn(5, 7, device=device), torch.randn(5, device=device)
+    inputs = torch.randn(2, 3, 7, device=device, requires_grad=True)
+    scores = torch.randn(5, 7, device=device, requires_grad=True)
     mask = select(scores, kept_weights(density, 35))
     MaskedProduct.apply(inputs, scores, weight, mask, bias).square().sum().backward()
 

@@ -1,6 +1,9 @@
 """What the tests of transformers' flags share: a script's run in this process, its refusals, runs without a flag."""
 
+import os
+
 import pytest
+import torch
 
 from emmental.scripts import glue, squad
 from tests.helpers.flags import outcome
@@ -63,3 +66,14 @@ def plain(tiny_bert, tmp_path_factory):
         return known[str(settings)]
 
     return ran
+
+
+@pytest.fixture
+def deterministic():
+    """Puts back what --full_determinism sets."""
+    before = os.environ.copy()
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.backends.cudnn.deterministic = False
+    os.environ.clear()
+    os.environ.update(before)

@@ -14,9 +14,10 @@ TEXTS = [" ".join(WORDS[14 + number % 9 :][: 1 + number % 7]) for number in rang
 
 
 @pytest.fixture
-def fed(tiny_bert):
+def fed(device, tiny_bert):
     """A backbone with masked layers, its training data, and the norms of the layers' inputs."""
     backbone = load_backbone(str(tiny_bert))
+    backbone.model.to(device)
     features = Dataset.from_dict(dict(backbone.tokenizer(TEXTS)))
     layers = swap_in(backbone.model)
     return backbone, layers, activations.input_norms(backbone.model, layers, features, backbone.tokenizer)
@@ -31,7 +32,7 @@ def test_norms_are_those_of_all_tokens_one_text_at_a_time(fed):
         for name, layer in layers.items()
     ]
     for text in TEXTS:
-        backbone.model(**backbone.tokenizer(text, return_tensors="pt"))
+        backbone.model(**backbone.tokenizer(text, return_tensors="pt").to(backbone.model.device))
     for hook in hooks:
         hook.remove()
     assert norms.keys() == layers.keys()
@@ -44,7 +45,7 @@ def test_scores_start_as_wanda_would_choose(fed):
     init_scores(layers, "wanda", 0.5, norms)
     for name, layer in layers.items():
         felt = layer.weight.abs() * norms[name]
-        torch.testing.assert_close(layer.mask_scores.square().mean().sqrt(), torch.tensor(0.5))
+        assert layer.mask_scores.square().mean().sqrt().item() == pytest.approx(0.5)
         torch.testing.assert_close(layer.mask_scores / layer.mask_scores.max(), felt / felt.max())
 
 

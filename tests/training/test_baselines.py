@@ -53,7 +53,7 @@ def train(monkeypatch, capsys, tiny_bert, reviews, folder, *flags):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_baseline_leaves_a_plain_checkpoint_with_its_mask(
-    method, monkeypatch, capsys, tiny_bert, reviews, tmp_path, emmental
+    device, method, monkeypatch, capsys, tiny_bert, reviews, tmp_path, emmental
 ):
     flags = ("--freeze_bert", False, "--learning_rate", "1e-2", *FLAGS[method])
     folder = tmp_path / "out"
@@ -86,7 +86,7 @@ def test_a_baseline_leaves_a_plain_checkpoint_with_its_mask(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_baselines_resume_bit_for_bit(method, monkeypatch, capsys, tiny_bert, reviews, tmp_path):
+def test_baselines_resume_bit_for_bit(device, method, monkeypatch, capsys, tiny_bert, reviews, tmp_path):
     """A run that was stopped at its checkpoint of step 8 ends as an undisturbed one."""
     flags = ("--freeze_bert", False, "--learning_rate", "1e-2", *FLAGS[method])
     train(monkeypatch, capsys, tiny_bert, reviews, tmp_path / "whole", *flags)
@@ -105,7 +105,7 @@ def test_baselines_resume_bit_for_bit(method, monkeypatch, capsys, tiny_bert, re
     assert parts == whole
 
 
-def test_evaluation_of_l0_has_no_noise_and_draws_none(monkeypatch, capsys, tiny_bert, reviews, tmp_path):
+def test_evaluation_of_l0_has_no_noise_and_draws_none(device, monkeypatch, capsys, tiny_bert, reviews, tmp_path):
     """How often one looks does not change what is trained."""
     flags = ("--freeze_bert", False, "--learning_rate", "1e-2", *FLAGS["l0"])
     train(monkeypatch, capsys, tiny_bert, reviews, tmp_path / "a", *flags)

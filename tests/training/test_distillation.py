@@ -97,7 +97,7 @@ class Live:
     @torch.no_grad()
     def batch(self, rows, inputs):
         names = ["input_ids", "attention_mask"]
-        inputs = self.pad(self.train.select_columns(names)[rows.tolist()])
+        inputs = self.pad(self.train.select_columns(names)[rows.tolist()]).to(self.model.device)
         outputs = self.model(**inputs)
         hidden = inputs["attention_mask"] == 0
         return {
@@ -108,7 +108,7 @@ class Live:
 
 
 @pytest.mark.parametrize("spans", [False, True])
-def test_stored_logits_give_the_losses_of_a_live_teacher(tiny_bert, tmp_path, monkeypatch, spans):
+def test_stored_logits_give_the_losses_of_a_live_teacher(device, tiny_bert, tmp_path, monkeypatch, spans):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     draw = torch.Generator().manual_seed(3)
     texts = [[2, *torch.randint(9, 32, (n % 9 + 2,), generator=draw).tolist(), 3] for n in range(48)]
@@ -119,7 +119,7 @@ def test_stored_logits_give_the_losses_of_a_live_teacher(tiny_bert, tmp_path, mo
     train = datasets.Dataset.from_dict({"input_ids": texts, "attention_mask": masks, "row": range(48), **answers})
     torch.manual_seed(5)
     kind = AutoModelForQuestionAnswering if spans else AutoModelForSequenceClassification
-    model = kind.from_pretrained(tiny_bert).eval()
+    model = kind.from_pretrained(tiny_bert).eval().to(device)
     tokenizer = load_backbone(str(tiny_bert)).tokenizer
     logged = []
     for teacher in (TeacherLogits(stored_logits(model, train, tokenizer), (0, 1)), Live(model, train, tokenizer)):
@@ -151,7 +151,7 @@ def test_stored_logits_give_the_losses_of_a_live_teacher(tiny_bert, tmp_path, mo
 
 
 @pytest.mark.parametrize("method", ["topK", "magnitude"])
-def test_methods_that_train_weights_distil_as_well(teacher, tiny_bert, films, tmp_path, monkeypatch, method):
+def test_methods_that_train_weights_distil_as_well(device, teacher, tiny_bert, films, tmp_path, monkeypatch, method):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
     flags = ("--task_name", "sst2", *data_flags(films), "--model_name_or_path", tiny_bert, *LOOP, "--final_lambda", "0")
     taught = ("--teacher_model_name_or_path", teacher[0], "--freeze_bert", "False", "--pruning_method", method)

@@ -1,6 +1,5 @@
 """transformers' flags that change what is learned, and those that must not."""
 
-import os
 from contextlib import nullcontext
 
 import pytest
@@ -224,23 +223,14 @@ def test_batches_are_made_by_workers(strategy, tiny_bert, tmp_path):
     assert all(torch.equal(scores_of(alone)[name], scores) for name, scores in scores_of(trainer).items())
 
 
-@pytest.fixture
-def deterministic():
-    """Puts back what --full_determinism sets."""
-    before = os.environ.copy()
-    yield
-    torch.use_deterministic_algorithms(False)
-    torch.backends.cudnn.deterministic = False
-    os.environ.clear()
-    os.environ.update(before)
-
-
-def test_full_determinism_is_asked_of_torch(deterministic, tiny_bert, tmp_path):
+@pytest.mark.parametrize("settings", [{}, {"magnitude_topk_threshold": True}, {"global_topk": True}])
+def test_full_determinism_is_asked_of_torch_which_refuses_nothing(device, deterministic, settings, tiny_bert, tmp_path):
     assert not torch.are_deterministic_algorithms_enabled()
-    build(tiny_bert, tmp_path, full_determinism=True).train()
+    build(tiny_bert, tmp_path, full_determinism=True, **settings).train()
     assert torch.are_deterministic_algorithms_enabled()
 
 
+@pytest.mark.device  # asks for nothing where there is none
 def test_a_run_can_be_kept_off_the_gpu(tiny_bert, tmp_path):
     trainer = build(tiny_bert, tmp_path, use_cpu=True)
     assert {parameter.device.type for parameter in trainer.model.parameters()} == {"cpu"}

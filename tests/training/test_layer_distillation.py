@@ -18,12 +18,12 @@ from tests.training.test_resume import kill_during_evaluation
 
 
 @pytest.fixture(scope="module")
-def teacher(tiny_bert):
+def teacher(device, tiny_bert):
     """A classifier over the tiny BERT, its first layer changed and its labels in the other order."""
     torch.manual_seed(5)
     model = AutoModelForSequenceClassification.from_pretrained(tiny_bert).eval().requires_grad_(False)
     model.bert.encoder.layer[0].output.dense.weight += 0.2 * torch.randn(16, 32)
-    return Teacher(model, "teacher", (1, 0))
+    return Teacher(model.to(device), "teacher", (1, 0))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def taught(tiny_bert, folder, teacher, **settings):
 
 def test_the_loss_by_hand(tiny_bert, tmp_path, teacher):
     trainer = taught(tiny_bert, tmp_path, teacher, max_steps=1, train_sampling_strategy="sequential")
-    inputs = trainer.data_collator([examples()[row] for row in range(8)])
+    inputs = trainer.data_collator([examples()[row] for row in range(8)]).to(trainer.args.device)
     trainer.model.train()
     with torch.no_grad(), recorded(blocks(trainer.model)) as own:
         outputs = trainer.model(**inputs)
@@ -62,11 +62,13 @@ def test_the_loss_by_hand(tiny_bert, tmp_path, teacher):
 
 
 def test_the_unpruned_teacher_itself_is_at_no_distance(tiny_bert, teacher):
-    inputs = {"input_ids": torch.tensor([[2, 12, 13, 3]]), "attention_mask": torch.ones(1, 4, dtype=torch.long)}
+    ids = torch.tensor([[2, 12, 13, 3]], device=teacher.model.device)
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     live = LiveTeacher(teacher, 2)
     with torch.no_grad(), recorded(blocks(teacher.model)) as own:
         teacher.model(**inputs)
-    assert layer_loss(own, live.batch(torch.tensor([0]), inputs)["layers"], inputs["attention_mask"]) == 0
+    layers = live.batch(torch.tensor([0]), inputs)["layers"]
+    assert layer_loss(own, layers, inputs["attention_mask"]) == 0
 
 
 def test_padding_of_a_question_s_window_counts_nowhere(tiny_bert):

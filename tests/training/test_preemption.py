@@ -51,7 +51,7 @@ def stop(tiny_bert, folder, strategy, step):
 
 @pytest.mark.parametrize("strategy", ["steps", "epoch"])
 @pytest.mark.parametrize("step", [3, 4])  # 4 ends the first epoch
-def test_stopped_and_resumed_equals_undisturbed(tiny_bert, tmp_path, capsys, strategy, step):
+def test_stopped_and_resumed_equals_undisturbed(device, tiny_bert, tmp_path, capsys, strategy, step):
     whole = preemptible(tiny_bert, tmp_path / "whole", strategy)
     whole.train()
     checkpoint = stop(tiny_bert, tmp_path / "run", strategy, step)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 
 import pytest
+import torch
 from accelerate.data_loader import BatchSamplerShard
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +50,9 @@ def test_new_examples_of_the_last_batches(examples, per_process, processes):
     assert seen == set(range(examples))
 
 
+TWO_GPUS = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="nccl takes a GPU for each of two processes")
+
+
 @pytest.fixture(scope="module")
 def uneven(tmp_path_factory):
     """53 examples to train and 13 to validate: no batch size divides them. Pools of 50 batches are cut to them, too."""
@@ -71,11 +75,11 @@ def flags(batch, data, model, output_dir, epochs) -> list[str]:
     return [*words, "--magnitude_topk_threshold", *map(str, data_flags(data))]
 
 
-def traced(launcher, batch, uneven, model, folder):
+def traced(launcher, batch, uneven, model, folder, **variables):
     """Run tests/helpers/trace_masks.py in this folder; returns its curves and each process's masks."""
     folder.mkdir()
     script = ("tests/helpers/trace_masks.py", *flags(batch, uneven, model, "out", 2))
-    run = run_command((*launcher, *script), {"PYTHONPATH": str(ROOT)}, folder)
+    run = run_command((*launcher, *script), {"PYTHONPATH": str(ROOT)} | variables, folder)
     assert run.returncode == 0, run.stderr
     assert run.stdout.count("results of out") == 1
     assert {path.name for path in (folder / "out").iterdir()} == {
@@ -139,6 +143,19 @@ def wait_for_step(process, step):
         if re.match(rf"step +{step} ", line):
             return "".join(read)
     raise AssertionError(f"step {step} never came:\n{process.stderr.read()}")
+
+
+@TWO_GPUS
+@pytest.mark.device
+def test_two_gpus_train_as_one(uneven, tmp_path):
+    """Rounding apart: sums of two halves are not the sums of a whole."""
+    model = save_tiny_bert(tmp_path / "bert", tiny_config(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0))
+    one, _ = traced(("python",), 8, uneven, model, tmp_path / "one", CUDA_VISIBLE_DEVICES="0")
+    two, masks = traced(ACCELERATE, 4, uneven, model, tmp_path / "two")
+    assert len(masks[0]) == 2 * 7 + 1
+    assert masks[0] == masks[1]
+    for tag in ("train/loss", "eval/loss"):
+        assert [value for _, value in two[tag]] == pytest.approx([value for _, value in one[tag]], rel=1e-2)
 
 
 def test_death_and_preemption_leave_no_trace(tiny_bert, reviews, tmp_path):

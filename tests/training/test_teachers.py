@@ -218,9 +218,9 @@ def test_bad_teachers(teacher_folder, tiny_bert, tmp_path, change, message):
 # --- logits, computed once ---
 
 
-def test_logits_are_computed_once_per_example_and_kept(teacher_folder, tiny_bert, cache, monkeypatch):
+def test_logits_are_computed_once_per_example_and_kept(device, teacher_folder, tiny_bert, cache, monkeypatch):
     folder, tokenizer = teacher_folder(), load_tokenizer(str(tiny_bert))
-    train, model = labelled_by(folder, (0, 1)), load_any(folder)
+    train, model = labelled_by(folder, (0, 1)), load_any(folder).to(device)
     asked = []
     forward = BertForSequenceClassification.forward
 
@@ -233,7 +233,7 @@ def test_logits_are_computed_once_per_example_and_kept(teacher_folder, tiny_bert
     for _ in range(2):
         stored = stored_logits(model, train, tokenizer)
     assert sum(asked) == len(train)
-    literal = [model(input_ids=torch.tensor([ids])).logits[0].tolist() for ids in train["input_ids"]]
+    literal = [model(input_ids=torch.tensor([ids], device=device)).logits[0].tolist() for ids in train["input_ids"]]
     np.testing.assert_allclose(stored["logits"][:], literal, atol=1e-5)
 
     (kept,) = (cache / "teacher_logits").iterdir()
@@ -244,20 +244,23 @@ def test_logits_are_computed_once_per_example_and_kept(teacher_folder, tiny_bert
     assert kept.exists()
 
 
-def test_rows_come_in_the_task_s_order_and_padded():
+def test_rows_come_in_the_task_s_order_and_padded(device):
     stored = Dataset.from_dict({"logits": [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]})
-    batch = TeacherLogits(stored, (2, 0, 1)).batch(torch.tensor([1, 0]), {})
+    batch = TeacherLogits(stored, (2, 0, 1)).batch(torch.tensor([1, 0], device=device), {})
+    assert batch["logits"].device.type == device.type
     assert batch["logits"].tolist() == [[6.0, 4.0, 5.0], [3.0, 1.0, 2.0]]
     stored = Dataset.from_dict({"start_logits": [[1.0], [2.0, 3.0]], "end_logits": [[4.0], [5.0, 6.0]]})
-    batch = TeacherLogits(stored, (0, 1)).batch(torch.tensor([0, 1]), {})
+    batch = TeacherLogits(stored, (0, 1)).batch(torch.tensor([0, 1], device=device), {})
+    assert batch["start_logits"].device.type == device.type
     assert batch["start_logits"].tolist() == [[1.0, PADDING_LOGIT], [2.0, 3.0]]
     assert batch["end_logits"].dtype == torch.float32
 
 
-def test_span_distillation_ignores_padding():
+def test_span_distillation_ignores_padding(device):
     draw = torch.Generator().manual_seed(0)
     lengths = [5, 9, 7]
-    student, teacher = ([[torch.randn(n, generator=draw) for n in lengths] for _ in range(2)] for _ in range(2))
+    sides = ([torch.randn(n, generator=draw).to(device) for n in lengths] for _ in range(4))
+    student, teacher = ([next(sides), next(sides)] for _ in range(2))
     literal = sum(
         distillation(s[None], t[None]) for side in (0, 1) for s, t in zip(student[side], teacher[side], strict=True)
     ) / (2 * len(lengths))
@@ -270,7 +273,7 @@ def test_span_distillation_ignores_padding():
         name: padded(rows, 12, PADDING_LOGIT)
         for name, rows in zip(("start_logits", "end_logits"), teacher, strict=True)
     }
-    mask = torch.tensor([[1] * n + [0] * (12 - n) for n in lengths])
+    mask = torch.tensor([[1] * n + [0] * (12 - n) for n in lengths], device=device)
     torch.testing.assert_close(SpanClassifier.distillation(outputs, targets, {"attention_mask": mask}, 2.0), literal)
 
 
