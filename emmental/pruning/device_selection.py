@@ -19,7 +19,7 @@ from emmental.pruning import bisection
 def select(scores: Sequence[torch.Tensor], kept: torch.Tensor) -> list[torch.Tensor]:
     """Masks of the highest scores; among equal ones the first matrix, then the lowest flat index wins.
 
-    scores: any shapes, contiguous, float32 without NaN, on one device. kept: int64, on it; [matrices], how many of
+    scores: any shapes, float32 without NaN, on one device. kept: int64, on it; [matrices], how many of
     each, or [1], how many of all together. Returns bool tensors of the scores' shapes, those of one shape in one stack.
     """
     way = _radix() if scores[0].device.type in ("cuda", "xpu") and find_spec("triton") else None

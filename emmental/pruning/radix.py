@@ -27,10 +27,11 @@ BINS = tl.constexpr(2048)
 def select(scores: Sequence[torch.Tensor], kept: torch.Tensor) -> list[torch.Tensor]:
     """Masks of the highest scores; among equal ones the first matrix, then the lowest flat index wins.
 
-    scores: any shapes, contiguous, float32 without NaN, on one device. kept: int64; [matrices], how many of each, or
+    scores: any shapes, float32 without NaN, on one device. kept: int64; [matrices], how many of each, or
     [1], how many of all together. Returns bool tensors of the scores' shapes, those of one shape in one stack.
     """
     device, rankings = kept.device, kept.numel()
+    scores = [matrix.contiguous() for matrix in scores]
     masks: list = [None] * len(scores)
     for numbers in by_shape(scores):
         stack = torch.empty((len(numbers), *scores[numbers[0]].shape), dtype=torch.bool, device=device)
