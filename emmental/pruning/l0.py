@@ -1,9 +1,12 @@
 """Hard concrete gates (L0 pruning; Louizos et al., 2018): drawn anew for every training step, settled in evaluation."""
 
+from collections.abc import Callable
+
 import torch
 
 from emmental.pruning import gates
-from emmental.pruning.method import Layers, Selection
+from emmental.pruning.method import Layers, Selection, on_cpu, set_masks
+from emmental.pruning.stacks import in_stacks
 
 
 class HardConcrete(Selection):
@@ -14,14 +17,15 @@ class HardConcrete(Selection):
 
     def select(self, layers: Layers, threshold: float, step: int) -> None:
         """Draw the step's gates; L0 has no threshold."""
-        generator = None
-        for layer in layers.values():
-            scores = layer.mask_scores
-            if generator is None:
-                generator = torch.Generator(scores.device).manual_seed((self.seed << 32) + step)
-            layer.mask = gates.sampled(scores, generator)
+        device = next(iter(layers.values())).mask_scores.device
+        generator = torch.Generator(device).manual_seed((self.seed << 32) + step)
+        self._set(layers, lambda scores: gates.sampled(scores, generator))
 
     def settle(self, layers: Layers) -> None:
         """Set the gates that evaluation sees."""
-        for layer in layers.values():
-            layer.mask = gates.settled(layer.mask_scores)
+        self._set(layers, gates.settled)
+
+    @torch.no_grad()
+    def _set(self, layers: Layers, gates_of: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        scores = [layer.mask_scores for layer in layers.values()]
+        set_masks(layers, map(gates_of, scores) if on_cpu(layers) else in_stacks(gates_of, scores))

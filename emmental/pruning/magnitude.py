@@ -2,12 +2,13 @@
 
 import torch
 
-from emmental.pruning.masked_linear import MaskedLinear
+from emmental.pruning.method import Layers
 from emmental.pruning.top_k import TopK
 
 
 class Magnitude(TopK):
     """Ranks weights in the place of scores."""
 
-    def ranked(self, layer: MaskedLinear) -> torch.Tensor:
-        return layer.weight.detach().abs()
+    @torch.no_grad()
+    def ranked(self, layers: Layers) -> list[torch.Tensor]:
+        return torch._foreach_abs([layer.weight for layer in layers.values()])

@@ -45,8 +45,9 @@ class MaskedLinear(nn.Linear):
         """How many weights count: ones of the mask, or gates that are not closed."""
         return int(self.mask.count_nonzero())
 
+    @torch.no_grad()
     def masked_weight(self) -> torch.Tensor:
-        """W * M, [out, in]."""
+        """W * M, [out, in], without a gradient."""
         return masked(self.weight, self.mask)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:

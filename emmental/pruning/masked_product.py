@@ -6,12 +6,21 @@ from torch.nn import functional as F
 from emmental.pruning import gates
 
 
-def masked(weight: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """W * M, of a weight and a mask of its shape: bool, or gates in [0, 1]. A bool mask is read as bytes, which convert
-    faster."""
+def masked(weight: torch.Tensor, mask: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """W * M in ``dtype``, by default the weight's; a mask of its shape: bool, or gates in [0, 1].
+
+    On the CPU a bool mask is read as bytes, which convert faster; elsewhere one kernel does it all.
+    """
+    dtype = dtype or weight.dtype
+    if weight.device.type != "cpu":
+        return _in_one_kernel(weight, mask, dtype)
     if mask.is_floating_point():
-        return mask * weight
-    return mask.view(torch.uint8).to(weight.dtype).mul_(weight)
+        return (mask * weight).to(dtype)
+    return mask.view(torch.uint8).to(weight.dtype).mul_(weight).to(dtype)
+
+
+def _in_one_kernel(weight: torch.Tensor, mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    return torch.mul(weight, mask, out=torch.empty_like(weight, dtype=dtype))
 
 
 class MaskedProduct(torch.autograd.Function):
@@ -25,7 +34,7 @@ class MaskedProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx, input, scores, weight, mask, bias):
         ctx.save_for_backward(input, weight, mask)
-        return F.linear(input, masked(weight, mask).to(input.dtype), bias)
+        return F.linear(input, masked(weight, mask, input.dtype), bias)
 
     @staticmethod
     def backward(ctx, grad_output):
@@ -34,13 +43,15 @@ class MaskedProduct(torch.autograd.Function):
         grad_tokens = grad_output.flatten(0, -2)  # a transposed view would be multiplied sentence by sentence
         grad_input = grad_scores = grad_weight = grad_bias = None
         if of_input:
-            grad_input = (grad_tokens @ masked(weight, mask).to(grad_tokens.dtype)).view(input.shape)
+            grad_input = (grad_tokens @ masked(weight, mask, grad_tokens.dtype)).view(input.shape)
         if of_scores or of_weight:
-            product = (grad_tokens.T @ input.flatten(0, -2)).to(weight.dtype)  # dL/d(W * M)
+            product = grad_tokens.T @ input.flatten(0, -2)  # dL/d(W * M)
+            if weight.device.type == "cpu":
+                product = product.to(weight.dtype)  # apart it is faster there; elsewhere it is part of what follows
         if of_weight:
-            grad_weight = masked(product, mask)
+            grad_weight = masked(product, mask, weight.dtype)
         if of_scores:
-            grad_scores = product.mul_(weight)
+            grad_scores = product.mul_(weight) if product.dtype == weight.dtype else product * weight
             if mask.is_floating_point():
                 grad_scores.mul_(gates.slope(mask))
         if of_bias:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from emmental.common.threads import each
+from emmental.pruning import device_selection
 from emmental.pruning.selection import SAMPLE_STRIDE, SMALL, start_of_last
 
 # A float32 has a place in the order of all: the bits of its magnitude as an integer, with its sign. Zeros share one.
@@ -93,25 +94,4 @@ def _float(place: int) -> np.floating:
 
 
 def _select_on_device(flat: list[torch.Tensor], kept: int) -> list[torch.Tensor]:
-    """By the same bisection from end to end, its bounds on the device; ties by running counts."""
-    low, high = (torch.tensor(place, device=flat[0].device) for place in (-INFINITY, INFINITY + 1))
-    for _ in range(32):
-        probe = (low + high) // 2
-        enough = _count(flat, torch.ge, _float_on_device(probe)) >= kept
-        low, high = probe.where(enough, low), high.where(enough, probe)
-    threshold = _float_on_device(low)
-    room = kept - _count(flat, torch.gt, threshold)
-    masks = []
-    for part in flat:
-        tied = part == threshold
-        masks.append((part > threshold) | (tied & (tied.cumsum(0) <= room)))
-        room = room - tied.sum()
-    return masks
-
-
-def _count(flat: list[torch.Tensor], compare: Callable, value: torch.Tensor) -> torch.Tensor:
-    return torch.stack([compare(part, value).sum() for part in flat]).sum()
-
-
-def _float_on_device(place: torch.Tensor) -> torch.Tensor:
-    return place.abs().to(torch.int32).view(torch.float32) * place.sign()
+    return device_selection.select(flat, torch.full((1,), kept, device=flat[0].device))

@@ -13,13 +13,28 @@ def add_regulariser(
     L0, whose expected share of open gates that is.
 
     Adds the gradient of gradient_scale * weight * R to that of every matrix, which must have one. Autograd would keep
-    a matrix of sigmoids per matrix of scores for that.
+    a matrix of sigmoids per matrix of scores for that. Except on the CPU these live at the same time for a moment:
+    computed 340 MB for BERT-base, 1.2 GB for BERT-large.
     """
+    pulls = [gradient_scale * weight / (len(scores) * matrix.numel()) for matrix in scores]
+    if scores[0].device.type != "cpu":
+        return _of_all_at_once(scores, pulls, shift)
     means = []
-    for matrix in scores:
+    for matrix, pull in zip(scores, pulls, strict=True):
         probability = torch.sigmoid(matrix + shift if shift else matrix)
         means.append(probability.mean())
-        pull = gradient_scale * weight / (len(scores) * matrix.numel())
         slope = probability.addcmul_(probability, probability, value=-1)  # p - p^2, in place
         matrix.grad.add_(slope, alpha=pull)
     return torch.stack(means).mean()
+
+
+@torch.no_grad()
+def _of_all_at_once(scores: Sequence[torch.Tensor], pulls: list[float], shift: float) -> torch.Tensor:
+    """The same in as many operators for any number of matrices."""
+    probabilities = torch._foreach_sigmoid(torch._foreach_add(scores, shift) if shift else scores)
+    sums = torch._foreach_norm(probabilities, 1)
+    means = torch.stack(torch._foreach_div(sums, [matrix.numel() for matrix in scores]))
+    torch._foreach_addcmul_(probabilities, probabilities, probabilities, value=-1)
+    torch._foreach_mul_(probabilities, pulls)
+    torch._foreach_add_([matrix.grad for matrix in scores], probabilities)
+    return means.mean()

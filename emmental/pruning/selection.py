@@ -7,6 +7,8 @@ a mask goes out.
 import numpy as np
 import torch
 
+from emmental.pruning import device_selection
+
 # Below this size a plain selection costs less than finding bounds for it.
 SMALL = 1 << 15
 SAMPLE_STRIDE = 251  # prime, so that the sample does not run along one column of the matrix
@@ -34,14 +36,7 @@ def select(scores: torch.Tensor, kept: int) -> torch.Tensor:
 
 
 def _select_on_device(flat: torch.Tensor, kept: int) -> torch.Tensor:
-    """By the device's own top-k, which is a radix selection; ties by a running count. No value comes to the host."""
-    removed = flat.numel() - kept
-    if kept <= removed:
-        threshold = flat.topk(kept, sorted=False).values.min()
-    else:
-        threshold = flat.topk(removed + 1, largest=False, sorted=False).values.max()
-    above, tied = flat > threshold, flat == threshold
-    return above | (tied & (tied.cumsum(0) <= kept - above.sum()))
+    return device_selection.select([flat], torch.full((1,), kept, device=flat.device))[0]
 
 
 def _select_on_host(values: np.ndarray, kept: int) -> torch.Tensor:

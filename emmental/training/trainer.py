@@ -9,10 +9,10 @@ import contextlib
 import torch
 from transformers import TrainerCallback
 
-from emmental.common.errors import InputError
 from emmental.pruning.masked_linear import density, masked_layers
 from emmental.pruning.regulariser import add_regulariser
 from emmental.pruning.schedule import Schedule
+from emmental.training.finite import FiniteLosses
 from emmental.training.refused import ADAM
 from emmental.training.task_trainer import TaskTrainer
 
@@ -28,12 +28,16 @@ class SMPTrainer(TaskTrainer):
         self.schedule = schedule
         self.masked_layers = masked_layers(getattr(model, "backbone", model))  # names as in the checkpoint
         self.selection = args.selection()
+        self.finite = FiniteLosses(args.output_dir)
+        self.accelerator.dataloader_config.non_blocking = args.dataloader_pin_memory  # no batch is waited for
         self.add_callback(MaskSelection(self))
         if args.optim in ADAM:
             self.add_callback(UncorrectedEpsilon(args.adam_epsilon, args.adam_beta2))
 
     def select_masks(self, density: float | None = None) -> None:
         """Set every layer's mask anew, by default for the current step's density."""
+        if density is not None:
+            self.finite.settle()  # what is selected out of turn is kept
         step = self.state.global_step
         self.selection.select(self.masked_layers, self.schedule.density(step) if density is None else density, step)
 
@@ -75,15 +79,18 @@ class SMPTrainer(TaskTrainer):
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The task's loss; training stops where it is not finite."""
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
-        if model.training and not torch.isfinite(loss):
-            raise InputError(
-                f"the loss is {loss.item()} at step {self.state.global_step + 1}: training stops here. The last "
-                f"checkpoint in {self.args.output_dir} is kept; try a lower --mask_scores_learning_rate"
-            )
+        if model.training:
+            self.finite.watch(loss, self.state.global_step + 1)
         return (loss, outputs) if return_outputs else loss
+
+    def save_model(self, *arguments, **settings):
+        """Trainer's, the first thing that a checkpoint writes: none is begun after a loss that is not finite."""
+        self.finite.settle()
+        super().save_model(*arguments, **settings)
 
     def evaluate(self, *arguments, **settings):
         """TaskTrainer's evaluation, of the masks that count."""
+        self.finite.settle()  # what is best is kept
         with self.settled():
             return super().evaluate(*arguments, **settings)
 
@@ -114,7 +121,7 @@ class SMPTrainer(TaskTrainer):
 
 
 class MaskSelection(TrainerCallback):
-    """Selects masks when training starts or resumes, and after every optimiser step."""
+    """Selects masks when training starts or resumes, and after every optimiser step; at the end no loss is unseen."""
 
     def __init__(self, trainer: SMPTrainer):
         self.trainer = trainer
@@ -124,6 +131,9 @@ class MaskSelection(TrainerCallback):
 
     def on_step_end(self, args, state, control, **kwargs):
         self.trainer.select_masks()
+
+    def on_train_end(self, args, state, control, **kwargs):
+        self.trainer.finite.settle()
 
 
 class UncorrectedEpsilon(TrainerCallback):

@@ -156,3 +156,45 @@ def test_a_loss_that_is_not_finite_stops_the_run(device, tiny_bert, tmp_path):
     trainer.select_masks = spoil
     with pytest.raises(InputError, match="the loss is nan at step 4"):
         trainer.train()
+
+
+class Late:
+    """An event of a device that is behind: nothing has arrived until it is waited for."""
+
+    def query(self):
+        return False
+
+    record = synchronize = lambda self: None
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_loss_that_arrives_late_leaves_no_checkpoint_behind(tiny_bert, tmp_path, monkeypatch, saved):
+    """As on an accelerator at its slowest: no loss is seen unless it is waited for."""
+    monkeypatch.setattr(torch.cpu, "Event", Late)
+    strategy = {"save_strategy": "steps", "save_steps": 2} if saved else {}
+    trainer = build(tiny_bert, tmp_path, **strategy)
+    embeddings = trainer.model.backbone.bert.embeddings.LayerNorm.weight
+    original = trainer.select_masks
+
+    def spoil():
+        original()
+        if trainer.state.global_step == 2:
+            embeddings.data.fill_(float("nan"))
+
+    trainer.select_masks = spoil
+    with pytest.raises(InputError, match="the loss is nan at step 3: training stops here"):
+        trainer.train()
+    assert trainer.state.global_step == (4 if saved else STEPS)
+    assert sorted(path.name for path in tmp_path.glob("checkpoint-*")) == (["checkpoint-2"] if saved else [])
+
+
+def test_a_step_waits_for_no_loss(tiny_bert, tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr(Late, "synchronize", lambda self: waited.append(1))
+    monkeypatch.setattr(torch.cpu, "Event", Late)
+    trainer = build(tiny_bert, tmp_path)
+    original, seen = trainer.select_masks, []
+    trainer.select_masks = lambda: (original(), seen.append(len(waited)))
+    trainer.train()
+    assert seen == [0] * (STEPS + 1)
+    assert len(waited) == STEPS  # at the end
