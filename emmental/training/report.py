@@ -33,7 +33,7 @@ def plan(config, plan, backbone, problem, layers, teacher, taught_layers, checkp
         **score_rows(config, plan),
         **({} if config.freeze_bert else {"learning rate": rate_row(config)}),
         **({"teacher": _teacher_row(config, problem, teacher)} if teacher else {}),
-        **({"its layers": str(taught_layers)} if taught_layers else {}),
+        **({"its layers": f"{taught_layers}{_each(config)}"} if taught_layers else {}),
         **_place_rows(config, checkpoint),
     }
     return listing(f"{problem.task} with {title(config, plan)}", rows)
@@ -71,6 +71,10 @@ def _teacher_row(config, problem, teacher) -> str:
         f"distillation at T = {config.temperature:g} + {config.alpha_ce:g} x the task's own loss"
         + (f" + {config.alpha_hidden:g} x the layers' distance" if config.alpha_hidden else "")
     )
+
+
+def _each(config) -> str:
+    return " in each process" if config.world_size > 1 else ""
 
 
 def _place_rows(config, checkpoint) -> dict[str, str]:
