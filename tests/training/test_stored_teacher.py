@@ -106,8 +106,8 @@ def test_the_way_is_chosen_by_size(size, free, passes, begun, expected):
 
 
 def test_a_resumed_run_does_not_change_its_way_for_lack_of_memory():
-    with pytest.raises(InputError, match=r"they take 1\.85 GB, and 900\.00 MB are free\. Resume it where"):
-        chosen_way(1_850_000_000, 900_000_000, 3, STORED)
+    with pytest.raises(InputError, match=r"they take 1\.85 GB, and 1\.80 GB are free\. Resume it where"):
+        chosen_way(1_850_000_000, 1_800_000_000, 3, STORED)
 
 
 @pytest.mark.parametrize(
