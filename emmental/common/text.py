@@ -51,7 +51,14 @@ def readable(value: float) -> str:
     return f"{value:.4f}" if abs(value) <= 1 else f"{value:.2f}"
 
 
+def volume(size: int) -> str:
+    """Bytes for a reader, in decimal units: "1.33 MB"."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB")):
+        if size >= unit:
+            return f"{size / unit:.2f} {name}"
+    return f"{size / 1e3:.1f} kB"
+
+
 def file_size(path: Path) -> str:
-    """A file's size for a reader, in decimal units: "1.33 MB"."""
-    size = path.stat().st_size
-    return f"{size / 1e6:.2f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+    """A file's size for a reader."""
+    return volume(path.stat().st_size)

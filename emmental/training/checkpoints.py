@@ -65,6 +65,12 @@ def read_settings(output_dir: Path) -> dict:
         return dict(json.loads((output_dir / SETTINGS).read_text()))
 
 
+def settings_begun(output_dir: Path) -> dict:
+    """Those of the unfinished run in this folder; none where there is none."""
+    unfinished = (output_dir / SETTINGS).exists() and not (output_dir / RESULTS).exists()
+    return read_settings(output_dir) if unfinished else {}
+
+
 def written(output_dir: Path) -> list[Path]:
     """What a run left in the folder, and nothing else."""
     return [path for pattern in WRITTEN for path in output_dir.glob(pattern)]

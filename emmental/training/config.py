@@ -75,6 +75,11 @@ class SMPConfig(RunSettings, TrainingArguments):
         """What sets the masks."""
         return self.method.selection_class()(self.allocation, self.magnitude_topk_threshold_p, self.seed)
 
+    def autocast(self) -> torch.autocast:
+        """While it is open, models compute in the run's precision, as they do in its steps."""
+        half = torch.float16 if self.fp16 else torch.bfloat16
+        return torch.autocast(self.device.type, half, enabled=self.fp16 or self.bf16)
+
     def set_intervals(self, plan: Plan) -> None:
         """Evaluation and checkpoint interval where none was asked for."""
         self.eval_steps = self.eval_steps or plan.eval_steps

@@ -1,7 +1,7 @@
 """A teacher that is asked beside the student, in every step, for its layers as well as its logits.
 
-Layers are too large to be stored for all data: in half precision 6 layers of MiniLM take 4.6 kB per token, BERT-base's
-12 take 18.4 kB. MNLI's 392,702 examples of 40 tokens would take 290 GB.
+For data whose layers are too large to be stored: in half precision 6 layers of MiniLM take 4.6 kB per token,
+BERT-base's 12 take 18.4 kB. MNLI's 392,702 examples of 40 tokens would take 290 GB.
 """
 
 import inspect

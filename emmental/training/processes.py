@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 
 from accelerate.utils import broadcast_object_list, gather_object
-from transformers import TrainerCallback, set_seed
+from transformers import TrainerCallback, TrainingArguments, set_seed
 
 from emmental.common.errors import InputError
 
@@ -35,6 +35,11 @@ def all_true(value: bool) -> bool:
 def restarted() -> bool:
     """Whether torchrun has started these processes in the place of others that died."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+
+
+def overwrite(config: TrainingArguments) -> bool:
+    """Whether what stands in the output folder is to give way: not to the same run, started again."""
+    return config.overwrite_output_dir and not restarted()
 
 
 def last_batches(examples: int, per_process: int, processes: int, index: int) -> tuple[int, int]:

@@ -28,7 +28,9 @@ from emmental.training.config import SMPConfig
 from emmental.training.live_teacher import LiveTeacher, check_layers
 from emmental.training.optimiser import check_learning
 from emmental.training.preemption import Preemption
+from emmental.training.stored_teacher import StoredTeacher
 from emmental.training.students import Student
+from emmental.training.taught_layers import STORED, choose_layers
 from emmental.training.teacher_logits import TeacherLogits, stored_logits
 from emmental.training.teachers import Teacher, check_order, load_teacher
 from emmental.training.trainer import SMPTrainer
@@ -55,16 +57,24 @@ def prune(config: SMPConfig, student: Student, problem: Problem) -> dict:
         norms = input_norms(student.backbone.model.to(config.device), layers, problem.train, student.tokenizer)
     init_scores(layers, config.mask_init, config.mask_scale, norms)
     settings = run_settings(config, info, schedule, problem.reading, teacher)
+    taught_layers = None
+    if config.alpha_hidden:
+        taught_layers = choose_layers(config, plan, problem.train, student.backbone.model)
+        settings["teacher_layers"] = taught_layers.way
     checkpoint = prepare_output(config, settings)
     config.label_names = list(problem.label_names)
     if config.should_save:
-        print(report.plan(config, plan, student.backbone, problem, layers, teacher, checkpoint), flush=True)
+        shown = report.plan(config, plan, student.backbone, problem, layers, teacher, taught_layers, checkpoint)
+        print(shown, flush=True)
 
     taught = None
     if teacher:
         problem = problem.with_numbered_rows()
         if config.alpha_hidden:
             taught = LiveTeacher(teacher, len(blocks(student.backbone.model)))
+            if taught_layers.way == STORED:
+                with config.autocast():
+                    taught = StoredTeacher(taught, problem.train, student.tokenizer)
         else:
             with config.main_process_first(desc="the teacher's logits"):
                 taught = TeacherLogits(stored_logits(teacher.model, problem.train, student.tokenizer), teacher.order)
@@ -89,7 +99,7 @@ def checked_teacher(config: SMPConfig, backbone: Backbone, problem: Problem) -> 
 def prepare_output(config: SMPConfig, settings: dict) -> Path | None:
     """Claim the output folder; returns the checkpoint that all processes resume from, if any."""
     output_dir = Path(config.output_dir)
-    overwrite = config.overwrite_output_dir and not processes.restarted()
+    overwrite = processes.overwrite(config)
     checkpoint = processes.on_first(config.process_index, lambda: checkpoints.prepare(output_dir, settings, overwrite))
     if not processes.all_true((checkpoint or output_dir).exists()):
         raise InputError(f"{output_dir}: not seen by all processes: several nodes need a file system that they share")

@@ -13,7 +13,7 @@ from emmental.recipes import paper_results
 from emmental.recipes.plan import density_row, pruning_row, rate_row, score_rows, title
 
 
-def plan(config, plan, backbone, problem, layers, teacher, checkpoint) -> str:
+def plan(config, plan, backbone, problem, layers, teacher, taught_layers, checkpoint) -> str:
     """The table that is shown before training; see training.prune for what goes in."""
     weights = sum(layer.weight.numel() for layer in layers.values())
     rows = {
@@ -34,6 +34,7 @@ def plan(config, plan, backbone, problem, layers, teacher, checkpoint) -> str:
         **score_rows(config, plan),
         **({} if config.freeze_bert else {"learning rate": rate_row(config)}),
         **({"teacher": _teacher_row(config, problem, teacher)} if teacher else {}),
+        **({"its layers": f"{taught_layers}{_each(config)}"} if taught_layers else {}),
         **_place_rows(config, checkpoint),
     }
     return listing(f"{problem.task} with {title(config, plan)}", rows)
@@ -69,8 +70,12 @@ def _teacher_row(config, problem, teacher) -> str:
     return (
         f"{teacher.name} ({type(teacher.model).__name__}), its logits in the order {order}; {config.alpha_distil:g} x "
         f"distillation at T = {config.temperature:g} + {config.alpha_ce:g} x the task's own loss"
-        + (f" + {config.alpha_hidden:g} x the layers' distance, asked in every step" if config.alpha_hidden else "")
+        + (f" + {config.alpha_hidden:g} x the layers' distance" if config.alpha_hidden else "")
     )
+
+
+def _each(config) -> str:
+    return " in each process" if config.world_size > 1 else ""
 
 
 def _place_rows(config, checkpoint) -> dict[str, str]:

@@ -17,6 +17,7 @@ from emmental.tasks.batches import lengths
 from emmental.training.live_teacher import LiveTeacher
 from emmental.training.processes import last_batches
 from emmental.training.sampler import OrderByEpoch, SimilarLengths
+from emmental.training.stored_teacher import StoredTeacher
 from emmental.training.teacher_logits import TeacherLogits
 
 
@@ -25,16 +26,16 @@ class TaskTrainer(Trainer):
 
     more_eval_datasets: validation sets beside eval_dataset by name; their metrics are prefixed ``eval_<name>_``. A
     column ``row`` of a data set says which of its rows a batch holds; no model gets it. teacher: logits to distil from,
-    by the training set's ``row``, or a live one, whose layers are learned from, too; distillation: the loss towards its
-    logits, see the heads'. uniform: the loss towards all
-    answers alike, see the heads', for --label_smoothing_factor.
+    by the training set's ``row``, or a live or stored one, whose layers are learned from, too; distillation: the loss
+    towards its logits, see the heads'. uniform: the loss towards all answers alike, see the heads', for
+    --label_smoothing_factor.
     """
 
     def __init__(
         self,
         model,
         args,
-        teacher: TeacherLogits | LiveTeacher | None = None,
+        teacher: TeacherLogits | LiveTeacher | StoredTeacher | None = None,
         distillation: Callable[..., torch.Tensor] | None = None,
         uniform: Callable[..., torch.Tensor] | None = None,
         more_eval_datasets: dict | None = None,

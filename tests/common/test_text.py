@@ -36,7 +36,8 @@ def test_durations(seconds, shown):
 
 
 @pytest.mark.parametrize(
-    ("size", "shown"), [(0, "0.0 kB"), (1_250, "1.2 kB"), (999_900, "999.9 kB"), (1_334_000, "1.33 MB")]
+    ("size", "shown"),
+    [(0, "0.0 kB"), (1_250, "1.2 kB"), (999_900, "999.9 kB"), (1_334_000, "1.33 MB"), (1_850_000_000, "1.85 GB")],
 )
 def test_sizes_are_decimal(tmp_path, size, shown):
     with (tmp_path / "file").open("wb") as file:

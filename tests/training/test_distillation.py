@@ -185,6 +185,10 @@ def test_squad_distils_from_its_own_fine_tuned_model(tiny_bert, command, tmp_pat
     )
     assert run.returncode == 0, run.stderr
     assert "teacher (BertForQuestionAnswering)" in run.stdout
+    taught = ("--teacher_model_name_or_path", "teacher", "--alpha_hidden", "10", "--num_train_epochs", "2")
+    layers = command(*flags, *taught, "--final_threshold", "0.5", "--output_dir", "layers")
+    assert layers.returncode == 0, layers.stderr
+    assert re.search(r"its layers +stored before training, \d+\.\d kB", layers.stdout)
 
 
 @pytest.mark.parametrize(("place", "name"), [(problem.Problem, "measure"), (checkpoints.Seal, "on_save")])

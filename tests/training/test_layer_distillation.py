@@ -13,7 +13,7 @@ from emmental.models.losses import distillation, layer_loss
 from emmental.training.live_teacher import LiveTeacher, aligned, check_layers
 from emmental.training.teachers import Teacher
 from tests.helpers.small_run import build, examples
-from tests.helpers.tiny import run_command, short_run, tiny_config
+from tests.helpers.tiny import data_flags, run_command, short_run, tiny_config
 from tests.training.test_resume import kill_during_evaluation
 
 
@@ -83,27 +83,49 @@ def test_padding_of_a_question_s_window_counts_nowhere(tiny_bert):
     torch.testing.assert_close(layer_loss([x[:, :4] for x in other["layers"]], one["layers"], None), torch.tensor(0.0))
 
 
-def test_a_run_and_its_repetition_after_a_kill(tiny_bert, reviews, tmp_path, command):
-    words = (
-        "bash",
-        "run_teacher.sh",
-        "sst2",
-        "--train_file",
-        reviews["train"],
-        "--validation_file",
-        reviews["validation"],
-    )
-    made = command(*words, "--max_steps", "60", MODEL=str(tiny_bert), BATCH_SIZE="8", LR="1e-2", OUTPUT_DIR="teacher")
+@pytest.fixture(scope="module")
+def fine_tuned(tmp_path_factory, tiny_bert, reviews):
+    """A folder that run_teacher.sh leaves."""
+    place = tmp_path_factory.mktemp("teachers")
+    flags = (*data_flags(reviews), "--max_steps", "60")
+    variables = {"MODEL": str(tiny_bert), "BATCH_SIZE": "8", "LR": "1e-2", "OUTPUT_DIR": "sst2"}
+    made = run_command(("bash", "run_teacher.sh", "sst2", *flags), variables, place)
     assert made.returncode == 0, made.stderr
-    flags = ("--teacher_model_name_or_path", tmp_path / "teacher", "--alpha_hidden", "10", "--mask_init", "wanda")
+    return place / "sst2"
+
+
+@pytest.mark.parametrize(
+    ("epochs", "killed", "way", "shown"),
+    [
+        ("3", 9, "stored", r"its layers +stored before training, \d+\.\d kB"),
+        ("1", 3, "live", r"its layers +computed beside the student's in every step; stored they would take \d+\.\d kB"),
+    ],
+)
+def test_a_run_and_its_repetition_after_a_kill(
+    tiny_bert, fine_tuned, reviews, tmp_path, command, epochs, killed, way, shown
+):
+    flags = (
+        "--teacher_model_name_or_path",
+        fine_tuned,
+        "--alpha_hidden",
+        "10",
+        "--mask_init",
+        "wanda",
+        "--save_steps",
+        "1",
+    )
     arguments, variables = short_run(tiny_bert, reviews, *flags, "--mask_scale", "0.5")
+    variables |= {"EPOCHS": epochs}
     whole = command(*arguments, **variables, OUTPUT_DIR="whole")
     assert whole.returncode == 0, whole.stderr
-    assert "+ 10 x the layers' distance, asked in every step" in re.sub(r"\s+", " ", whole.stdout)
-    assert json.loads((tmp_path / "whole" / "settings.json").read_text())["alpha_hidden"] == 10
-    assert kill_during_evaluation(arguments, variables | {"PYTHONUNBUFFERED": "1"}, tmp_path, 9)
+    assert "+ 10 x the layers' distance" in whole.stdout
+    assert re.search(shown, whole.stdout)
+    settings = json.loads((tmp_path / "whole" / "settings.json").read_text())
+    assert (settings["alpha_hidden"], settings["teacher_layers"]) == (10, way)
+    assert kill_during_evaluation(arguments, variables | {"PYTHONUNBUFFERED": "1"}, tmp_path, killed)
     resumed = run_command(arguments, variables, tmp_path)
     assert resumed.returncode == 0, resumed.stderr
+    assert re.search(r"resumes +checkpoint-\d", resumed.stdout)
     masks = [path / "mask.safetensors" for path in (tmp_path / "models" / "sst2_0.25_mag", tmp_path / "whole")]
     assert masks[0].read_bytes() == masks[1].read_bytes()
 
