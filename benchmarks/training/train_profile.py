@@ -7,35 +7,24 @@ BERT-base's shape, a batch of 32 x 41 tokens (MNLI's median), the second step of
 
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from torch.profiler import profile
-from transformers import TrainerCallback
 
+from benchmarks.training.around import Around
 from benchmarks.training.training_steps import MNLI, Batch, DenseStep, OurRun, batches
 
 OPERATORS = 10
 
 
-class Profiler(TrainerCallback):
-    """Records the second step of a run."""
-
-    def on_step_begin(self, args, state, control, **kwargs):
-        if state.global_step == 1:
-            self.recorded = profile().__enter__()
-
-    def on_step_end(self, args, state, control, **kwargs):
-        if state.global_step == 2:
-            self.recorded.__exit__(None, None, None)
-
-
 def our_profile(todo: list[Batch]) -> profile:
     """Of a step of the training run, selection included."""
-    profiler = Profiler()
+    recorded = profile()
     with tempfile.TemporaryDirectory() as folder:
         run = OurRun(MNLI, todo, folder)
-        run.add_callback(profiler)
+        run.add_callback(Around([nullcontext(), recorded]))
         run.train()
-    return profiler.recorded
+    return recorded
 
 
 def dense_profile(todo: list[Batch]) -> profile:

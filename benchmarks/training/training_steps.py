@@ -71,22 +71,27 @@ def random_batch(workload: Workload, length: int, draw: torch.Generator) -> Batc
     return {"input_ids": ids * attention, "attention_mask": attention, **named}
 
 
-def backbone() -> BertForMaskedLM:
-    """BERT-base's shape; random weights, always the same."""
+def backbone(shape: BertConfig | None = None, device: str = "cpu") -> BertForMaskedLM:
+    """BERT-base's shape, or another, made on a device; random weights, always the same there."""
     torch.manual_seed(0)
-    return BertForMaskedLM(BertConfig())
+    with torch.device(device):
+        return BertForMaskedLM(shape or BertConfig())
 
 
 class OurRun(SMPTrainer):
-    """A training run over these batches in this order: soft allocation, the recipe's optimiser and regulariser."""
+    """A training run over these batches in this order: soft allocation, the recipe's optimiser and regulariser.
+    shape: of the backbone, BERT-base's by default; device: cpu, or the kind of accelerator that is there."""
 
-    def __init__(self, workload: Workload, todo: list[Batch], folder: str, density=0.3, init=0.5, bf16=False):
-        model = backbone()
+    def __init__(
+        self, workload: Workload, todo: list[Batch], folder: str, density=0.3, init=0.5, bf16=False,
+        shape: BertConfig | None = None, device: str = "cpu",
+    ):  # fmt: skip
+        model = backbone(shape, device)
         init_scores(swap_in(model), "magnitude", init)
         config = SMPConfig(
             output_dir=folder, num_train_epochs=1, bf16=bf16, mask_scores_learning_rate=RATE,
             magnitude_topk_threshold=True, train_sampling_strategy="random", save_strategy="no", eval_strategy="no",
-            logging_strategy="no", disable_tqdm=True,
+            logging_strategy="no", disable_tqdm=True, use_cpu=device == "cpu",
         )  # fmt: skip
         schedule = Schedule(len(todo) + 1, 1, density, LAMBDA, density)
         head = workload.head(model, LABEL_WORDS[workload.head])
@@ -114,17 +119,20 @@ class OurDistillingRun(OurRun):
 
 class DenseStep:
     """Fine-tuning of the same matrices as well as we know how: our model, batches, attention and clipping, memory that
-    is kept, fused AdamW; nothing is masked."""
+    is kept, fused AdamW; nothing is masked. shape and device as of OurRun."""
 
-    def __init__(self, workload: Workload):
+    def __init__(self, workload: Workload, bf16=False, shape: BertConfig | None = None, device: str = "cpu"):
         keep_freed_memory()
-        model = backbone().requires_grad_(False)
+        self.precision = torch.autocast(device, torch.bfloat16, enabled=bf16)
+        model = backbone(shape, device).requires_grad_(False)
         self.weights = [linear.weight.requires_grad_() for linear in encoder_linears(model).values()]
         self.model = workload.head(model, LABEL_WORDS[workload.head]).train()
         self.optimizer = torch.optim.AdamW(self.weights, lr=3e-5, weight_decay=0.0, fused=True)
 
     def __call__(self, batch: Batch) -> None:
-        self.model(**batch)["loss"].backward()
+        with self.precision:
+            loss = self.model(**batch)["loss"]
+        loss.backward()
         clip_grad_norm_(self.weights, 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()

@@ -35,10 +35,9 @@ class MaskedBackbone:
     """One set of frozen weights, many tasks: masks stay in memory as packed bits and are switched by name.
 
     The weights themselves never change; the active mask is multiplied in anew in every forward pass, and a mask whose
-    norms and biases were trained brings them along. What ``activate``
-    returns goes on answering for its own task whatever is activated later, from several threads, too: a pass switches
-    to its task where another one was active, and passes take turns. device: where they are computed; by default where
-    the backbone is.
+    norms and biases were trained brings them along. What ``activate`` returns goes on answering for its own task
+    whatever is activated later, from several threads, too: a pass switches to its task where another one was active,
+    and passes take turns. device: where they are computed; by default where the backbone is.
 
     >>> from emmental import MaskedBackbone
     >>> backbone = MaskedBackbone("tiny-bert")

@@ -5,9 +5,8 @@ import json
 from pathlib import Path
 
 import huggingface_hub
-from httpx2 import HTTPError
 from huggingface_hub import CommitOperationAdd, ModelCard, ModelCardData
-from huggingface_hub.errors import HFValidationError
+from huggingface_hub.errors import HFValidationError, HTTPError
 
 from emmental import masks
 from emmental.common.errors import InputError

@@ -8,6 +8,7 @@ import tomllib
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from emmental.launch.jobs import COMMON, DEFAULTS
 from tests.helpers.tiny import ROOT
@@ -63,13 +64,20 @@ def test_missing_packages_are_said_in_one_line(clone, launcher):
 def test_what_is_pinned_is_declared_with_bounds_that_hold_it():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {Requirement(text).name: Requirement(text).specifier for text in project["dependencies"]}
-    lines = [line.split("#") for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line]
-    pinned = {text.split("==")[0].strip(): text.split("==")[1].strip() for text, _ in lines}
+    pinned = pins("requirements.txt")
     assert declared.keys() == pinned.keys()
     for name, version in pinned.items():
         assert declared[name].contains(version), name
         assert "<" in str(declared[name]), name
-    assert all(reason.strip() for _, reason in lines)
+    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line]
+    assert all(line.partition("#")[2].strip() for line in lines)
+    lowest = {name: Version(bound.version) for name in declared for bound in declared[name] if bound.operator == ">="}
+    assert {name: Version(version) for name, version in pins("requirements-oldest.txt").items()} == lowest
+
+
+def pins(file: str) -> dict[str, str]:
+    """What a requirements file pins, by name."""
+    return dict(re.findall(r"^(\S+)==(\S+)", (ROOT / file).read_text(), re.MULTILINE))
 
 
 def test_defaults_of_the_shell_are_those_of_smp():

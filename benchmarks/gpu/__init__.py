@@ -1,0 +1,1 @@
+"""What a GPU takes for what the other benchmarks time on CPUs: see ``bash benchmarks/gpu.sh``."""
