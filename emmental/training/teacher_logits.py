@@ -3,6 +3,7 @@
 import inspect
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import datasets
@@ -22,25 +23,30 @@ SIDES = ("start_logits", "end_logits")
 
 
 class TeacherLogits:
-    """Logits of all rows of a training set, memory-mapped, of the lengths that the rows have without padding.
+    """Logits of all rows of a training set; of spans memory-mapped, of the lengths that the rows have without padding.
 
     order: which of the teacher's logits belongs to each of the task's labels.
     """
 
     def __init__(self, stored: Dataset, order: tuple[int, ...]):
         self.stored, self.order = stored, list(order)
+        self._table = cache(self._on_device)
 
     def batch(self, rows: torch.Tensor, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Float32 logits of these rows (int64 [batch]) by name: ``logits`` [batch, labels] in the task's order, or
         start_logits and end_logits [batch, longest of the rows], padded with PADDING_LOGIT. inputs: what the student
         reads of them, which is not looked at."""
+        if "logits" in self.stored.column_names:
+            return {"logits": self._table(rows.device)[rows]}
         found = self.stored[rows.tolist()]
-        if "logits" in found:
-            return {"logits": torch.tensor(found["logits"])[:, self.order].to(rows.device)}
         return {
             side: pad_sequence([torch.tensor(row) for row in found[side]], True, PADDING_LOGIT).to(rows.device)
             for side in SIDES
         }
+
+    def _on_device(self, device: torch.device) -> torch.Tensor:
+        """All rows' logits [rows, labels] in the task's order, so that no batch waits for the host: 4.7 MB for MNLI."""
+        return torch.from_numpy(self.stored.with_format("numpy")["logits"][:])[:, self.order].float().to(device)
 
 
 def stored_logits(model: PreTrainedModel, features: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:

@@ -77,8 +77,8 @@ def test_l0_gates_are_the_stretched_concrete_distribution(device):
         torch.testing.assert_close(layer.mask, literal)
     method.select(found, 1.0, step=5)
     draw = torch.Generator(device).manual_seed((3 << 32) + 5)
-    for layer in found.values():
-        u = torch.rand(12, 20, generator=draw, device=device)
+    draws = torch.rand(len(found), 12, 20, generator=draw, device=device)  # accelerators draw for all of one shape
+    for u, layer in zip(draws, found.values(), strict=True):
         noisy = torch.sigmoid((torch.log(u) - torch.log(1 - u) + layer.mask_scores) / (2 / 3))
         torch.testing.assert_close(layer.mask, torch.clamp(noisy * 1.2 - 0.1, 0, 1), rtol=1e-4, atol=1e-5)
     first = [layer.mask for layer in found.values()]

@@ -24,15 +24,15 @@ def live(device):
     return LiveTeacher(Teacher(BertForSequenceClassification(tiny_config()).eval().to(device), "teacher", (0, 1)), 2)
 
 
-# Settings, the teacher, and how often a step may wait, by whose code it is. Ours: whether the loss is finite, for each
-# micro-batch; the importances of soft allocation; the rows that a stored teacher is asked for. transformers': whether
-# a batch has padding, for each pass through an encoder.
+# Settings, the teacher, and how often a step may look at a value, by whose code it is. Ours do so on the CPU alone: at
+# the loss of each micro-batch, and at the importances of soft allocation. transformers' looks whether a batch has
+# padding, for each pass through an encoder.
 CASES = {
     "local": ({}, None, 1, 1),
     "soft": ({"magnitude_topk_threshold": True}, None, 2, 1),
     "global": ({"global_topk": True}, None, 1, 1),
     "accumulated": ({"gradient_accumulation_steps": 2, "per_device_train_batch_size": 4}, None, 2, 2),
-    "stored teacher": ({}, stored, 2, 1),
+    "stored teacher": ({}, stored, 1, 1),
     "layers of a teacher": ({"alpha_hidden": 1.0}, live, 1, 2),
 }
 
@@ -51,6 +51,6 @@ def test_a_step_waits_for_nothing_else(device, case, tiny_bert, tmp_path):
     trainer.train()
     found = waits.per_step()
     own = {place: count for place, count in found.items() if place.startswith("emmental/")}
-    assert sum(own.values()) <= ours, found
+    assert sum(own.values()) <= (ours if device.type == "cpu" else 0), found
     assert sum(found.values()) - sum(own.values()) <= transformers, found
     assert torch.stack([scores.isfinite().all() for scores in trainer.scores()]).all()
