@@ -151,11 +151,12 @@ class Run:
 def main_part(tasks: list[str], seeds: list[int], densities: list[float]) -> Iterator[Run]:
     """All tasks at all densities, with and without trained norms; at the chief density the plain recipe, too."""
     if CHIEF in densities:
-        for method in (FULL, MASKS, PLAIN):
+        for method in (FULL, MASKS):
             yield from (Run(task, method, CHIEF, seed) for seed in seeds for task in tasks)
     for seed in seeds:
-        for density in (density for density in densities if density != CHIEF):
-            yield from (Run(task, method, density, seed) for method in (FULL, MASKS) for task in tasks)
+        for density in densities:
+            methods = (PLAIN,) if density == CHIEF else (FULL, MASKS)
+            yield from (Run(task, method, density, seed) for method in methods for task in tasks)
 
 
 def longer_part(tasks: list[str], seeds: list[int], densities: list[float]) -> Iterator[Run]:
