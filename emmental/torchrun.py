@@ -25,7 +25,9 @@ ON_RESTART = ["--overwrite_output_dir", "False"]  # what there is to overwrite b
 
 def launch(arguments: list[str]) -> int:
     """Run torchrun with these arguments to its end. Returns the exit status of the process that failed first, or 0."""
-    options = run.parse_args(["--standalone", "--shutdown_timeout", str(SHUTDOWN), *arguments])
+    known = run.get_args_parser().format_help()  # torch 2.11 cannot be told
+    patience = ["--shutdown_timeout", str(SHUTDOWN)] if "--shutdown_timeout" in known else []
+    options = run.parse_args(["--standalone", *patience, *arguments])
     threads = torch.get_num_threads() // local_processes(options.nproc_per_node)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, threads)))
     restarts = 0

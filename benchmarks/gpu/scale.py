@@ -13,6 +13,7 @@ class Scale:
     """device: cuda or cpu. rounds: turns of each contender, by the number of examples in a batch."""
 
     device: str
+    tiny: bool
     base: BertConfig
     large: BertConfig
     length: int  # tokens of an example
@@ -31,7 +32,7 @@ class Scale:
 def full(device: str) -> Scale:
     """BERT's two shapes, at 128 tokens."""
     large = BertConfig(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096)
-    return Scale(device, BertConfig(), large, 128, {32: 20, 256: 8}, {1: 50, 32: 30, 256: 10})
+    return Scale(device, False, BertConfig(), large, 128, {32: 20, 256: 8}, {1: 50, 32: 30, 256: 10})
 
 
 def quick(device: str) -> Scale:
@@ -40,4 +41,4 @@ def quick(device: str) -> Scale:
         BertConfig(hidden_size=16, num_hidden_layers=layers, num_attention_heads=2, intermediate_size=32)
         for layers in (2, 3)
     )
-    return Scale(device, base, large, 8, {2: 2, 4: 2}, {1: 2, 2: 2})
+    return Scale(device, True, base, large, 8, {2: 2, 4: 2}, {1: 2, 2: 2})

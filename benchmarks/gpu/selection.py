@@ -21,5 +21,5 @@ def rows(scale: Scale) -> Iterator[dict]:
     with tempfile.TemporaryDirectory() as folder:
         found = Path(folder) / "selection.json"
         program = [sys.executable, "-m", PROGRAM, "--device", scale.device, "--output", found]
-        subprocess.run(program, check=True)
+        subprocess.run([*program, *(["--small"] if scale.tiny else [])], check=True)
         yield from json.loads(found.read_text())["rows"]

@@ -1,6 +1,7 @@
 """Classifiers as ONNX files, which are only kept where onnxruntime gives the same logits as PyTorch."""
 
 import contextlib
+import io
 import json
 import logging
 import warnings
@@ -77,12 +78,13 @@ def _batch(tokenizer: PreTrainedTokenizerBase, examples: int, words: int) -> dic
 
 @contextlib.contextmanager
 def _quiet():
-    """No word of what the exporter leaves out because torchvision is not there, nor of torch's own deprecated calls."""
+    """No word of what the exporter leaves out because torchvision is not there, nor of torch's own deprecated calls,
+    nor what onnxscript 0.6 prints of its rules."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

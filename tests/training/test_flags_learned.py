@@ -16,7 +16,7 @@ from emmental.recipes.kinds import Kind
 from emmental.training import refused
 from emmental.training.config import SMPConfig
 from emmental.training.task_trainer import TaskTrainer
-from tests.helpers.flags import LEARNED, outcome
+from tests.helpers.flags import CHECKPOINTING, CURRENT, LEARNED, outcome
 from tests.helpers.small_run import STEPS, build, scores_of
 from tests.helpers.tiny import tiny_config
 
@@ -156,11 +156,10 @@ def trained(tiny_bert, folder, **settings):
     return gradients.kept + list(scores_of(trainer).values()) + masks, len(calls)
 
 
-@pytest.mark.parametrize("name", ["activation_checkpointing", "gradient_checkpointing"])
+@pytest.mark.parametrize("name", dict.fromkeys([CHECKPOINTING, "gradient_checkpointing"]))
 def test_checkpointed_activations_are_computed_anew_and_change_nothing(name, tiny_bert, tmp_path):
     kept, calls = trained(tiny_bert, tmp_path)
-    older = pytest.warns(FutureWarning, match="deprecated") if name == "gradient_checkpointing" else nullcontext()
-    with older:
+    with warned() if name != CHECKPOINTING else nullcontext():
         anew, calls_anew = trained(tiny_bert, tmp_path, **{name: True})
     assert (calls, calls_anew) == (STEPS, 2 * STEPS)
     assert len(kept) == len(anew) == 12 * (STEPS + 2)
@@ -168,10 +167,14 @@ def test_checkpointed_activations_are_computed_anew_and_change_nothing(name, tin
     assert all(torch.equal(*pair) for pair in zip(kept, anew, strict=True))
 
 
+def warned():
+    return pytest.warns(FutureWarning, match="deprecated")
+
+
 def test_the_older_name_of_checkpointing(tiny_bert):
     """What Trainer calls before transformers 5.23."""
     model = SpanClassifier(load_backbone(str(tiny_bert)).model, [8, 9])
-    with pytest.warns(FutureWarning, match="deprecated"):
+    with warned() if CURRENT else nullcontext():
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=None)
     assert all(layer.gradient_checkpointing for layer in model.backbone.base_model.encoder.layer)
 
@@ -180,13 +183,13 @@ def test_the_older_name_of_checkpointing(tiny_bert):
 def test_trained_weights_are_the_same_over_checkpointed_activations(flags, run):
     """transformers' own models; dropout is on."""
     weights = ("--freeze_bert", "false", "--learning_rate", "1e-2", "--final_lambda", "0", *flags)
-    whole, anew = run(*weights, name="whole"), run(*weights, "--activation_checkpointing", name="anew")
+    whole, anew = run(*weights, name="whole"), run(*weights, f"--{CHECKPOINTING}", name="anew")
     assert (anew / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
 def test_an_encoder_without_checkpointing(refusal, monkeypatch):
     monkeypatch.setattr(BertForMaskedLM, "supports_gradient_checkpointing", False)
-    assert "--gradient_checkpointing: BertForMaskedLM has none" in refusal("--activation_checkpointing")
+    assert "--gradient_checkpointing: BertForMaskedLM has none" in refusal(f"--{CHECKPOINTING}")
 
 
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch of its compiler

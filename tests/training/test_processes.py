@@ -8,9 +8,11 @@ import subprocess
 
 import pytest
 import torch
+import transformers
 from accelerate.data_loader import BatchSamplerShard
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.version import Version
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.data import BatchSampler
 
@@ -158,6 +160,13 @@ def test_two_gpus_train_as_one(uneven, tmp_path):
         assert [value for _, value in two[tag]] == pytest.approx([value for _, value in one[tag]], rel=1e-2)
 
 
+resumes_processes = pytest.mark.skipif(
+    Version(transformers.__version__) < Version("5.18"),
+    reason="transformers 5.17 cannot load the optimiser's state in several processes on CPUs",
+)
+
+
+@resumes_processes
 def test_death_and_preemption_leave_no_trace(tiny_bert, reviews, tmp_path):
     arguments, variables = short_run(tiny_bert, reviews)
     variables |= {"NPROC": "2", "BATCH_SIZE": "4", "REPORT_TO": "none"}
@@ -187,6 +196,7 @@ def test_death_and_preemption_leave_no_trace(tiny_bert, reviews, tmp_path):
     assert "restart" not in again.stderr
 
 
+@resumes_processes
 def test_processes_die_with_their_launcher(tiny_bert, reviews, tmp_path):
     """Else they would wait for each other and hold the folder, and its run could not go on."""
     arguments, variables = short_run(tiny_bert, reviews)
