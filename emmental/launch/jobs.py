@@ -131,8 +131,8 @@ def teacher_job(name: str) -> Job:
 
 
 def missing_teacher(job: Job, asked: Flags) -> list[Job]:
-    """The run that makes a job's own teacher first, of the same data and backbone; none where there is one, or where
-    the job wants none made."""
+    """The run that makes a job's own teacher first, of the same data and backbone, and in a short run of as many steps;
+    none where there is one, or where the job wants none made."""
     if not job.teacher:
         return []
     teacher = teacher_job(job.teacher)
@@ -141,6 +141,8 @@ def missing_teacher(job: Job, asked: Flags) -> list[Job]:
         return []
     given = {name: getattr(asked.data, name, None) for name in SHARED_DATA}
     shared = {f"--{name}": str(value) for name, value in given.items() if value is not None}
+    if asked.settings.max_steps > 0:
+        shared["--max_steps"] = str(asked.settings.max_steps)
     return [with_flags(teacher, shared | {"--model_name_or_path": asked.base.model_name_or_path})]
 
 
