@@ -29,7 +29,6 @@ class SMPTrainer(TaskTrainer):
         self.masked_layers = masked_layers(getattr(model, "backbone", model))  # names as in the checkpoint
         self.selection = args.selection()
         self.finite = FiniteLosses(args.output_dir)
-        self.accelerator.dataloader_config.non_blocking = args.dataloader_pin_memory  # no batch is waited for
         self.add_callback(MaskSelection(self))
         if args.optim in ADAM:
             self.add_callback(UncorrectedEpsilon(args.adam_epsilon, args.adam_beta2))
