@@ -3,7 +3,11 @@
 Ways to select in all of an encoder's matrices at once, on one device: milliseconds, operators that are dispatched and,
 on CUDA, kernels that run (Triton's are no operators) and the most memory taken for a moment. BERT-base's and
 BERT-large's matrices, normal scores; every mask is compared with that of the CPU. --compile adds torch.compile, which
-takes its time to begin; --small takes a hundredth of the weights, to try the program itself.
+takes its time to begin; --small takes a hundredth of the weights, to try the program itself. --only, --models and
+--densities leave out the rest; --counted measures radix with other blocks and warps in its counting, beside each other:
+
+    python -m benchmarks.training.selection --only radix "all ranked together" --models base --densities 0.1 \
+        --counted 1024x4 1024x8 128x1
 
 per matrix: one top-k after the other, as it was; stacked top-k: one for each shape, where all keep as many; bisection:
 plain torch, as it is and compiled; radix: Triton's kernels. Beside them what else a step does once for all matrices.
@@ -14,7 +18,7 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
@@ -25,7 +29,7 @@ from emmental.pruning.selection import kept_weights, select
 from emmental.pruning.stacks import in_stacks, upload
 from tests.helpers.operators import operators
 
-MODELS = {"BERT-base": (12, 768), "BERT-large": (24, 1024)}
+MODELS = {"base": (12, 768), "large": (24, 1024)}
 DENSITIES = (0.5, 0.1, 0.03)
 Masks = list[torch.Tensor]
 
@@ -83,8 +87,21 @@ class Compiled:
             bisection.kth_highest = original
 
 
-def ways(device: torch.device, compiled: bool) -> dict[str, Callable]:
-    """All that this device can do."""
+def shaped(module, select: Callable, block: int, warps: int) -> Callable:
+    """Selection with this block and so many warps where the radix module counts."""
+
+    def with_shape(*arguments) -> Masks:
+        original, (module.COUNTED, module.COUNT_WARPS) = (module.COUNTED, module.COUNT_WARPS), (block, warps)
+        try:
+            return select(*arguments)
+        finally:
+            module.COUNTED, module.COUNT_WARPS = original
+
+    return with_shape
+
+
+def ways(device: torch.device, compiled: bool, shapes: Sequence[tuple[int, int]]) -> dict[str, Callable]:
+    """All that this device can do, where each matrix is ranked."""
     found = {"per matrix": per_matrix, "stacked top-k": stacked_top_k, "bisection": on_device(bisection)}
     if compiled:
         found["bisection, compiled"] = on_device(Compiled())
@@ -92,6 +109,18 @@ def ways(device: torch.device, compiled: bool) -> dict[str, Callable]:
         from emmental.pruning import radix
 
         found["radix"] = on_device(radix)
+        found |= {f"radix, {block} x {warps}": shaped(radix, on_device(radix), block, warps) for block, warps in shapes}
+    return found
+
+
+def ways_together(device: torch.device, shapes: Sequence[tuple[int, int]]) -> dict[str, Callable]:
+    """The same where all are ranked together."""
+    found = {"all ranked together": device_selection.select}
+    if device.type == "cuda":
+        from emmental.pruning import radix
+
+        for block, warps in shapes:
+            found[f"all ranked together, {block} x {warps}"] = shaped(radix, device_selection.select, block, warps)
     return found
 
 
@@ -139,26 +168,37 @@ class Meter:
             torch.accelerator.synchronize()
 
 
-def measure(model: str, width: int, blocks: int, device: torch.device, meter: Meter, compiled: bool) -> list[dict]:
+def measure(model: str, device: torch.device, meter: Meter, options: argparse.Namespace) -> Iterator[dict]:
     """Rows of the table."""
-    named = matrices(blocks, width, device)
-    scores, rows = [*named.values()], []
+    blocks, width = MODELS[model]
+    named = matrices(blocks, width // 10 if options.small else width, device)
+    scores, row = [*named.values()], {"model": f"BERT-{model}", "density": None}
     on_host = [matrix.cpu() for matrix in scores]
-    for density in DENSITIES:
+
+    def wanted(name: str) -> bool:
+        return not options.only or name.startswith(tuple(options.only))
+
+    for density in options.densities:
+        row["density"] = density
         kept = [kept_weights(density, matrix.numel()) for matrix in scores]
         expected = [select(matrix, count) for matrix, count in zip(on_host, kept, strict=True)]
-        for name, way in ways(device, compiled).items():
-            masks = way(scores, kept)
-            same = all(torch.equal(mask.cpu(), right) for mask, right in zip(masks, expected, strict=True))
-            del masks
-            rows.append({"model": model, "density": density, "what": name, "exact": same} | meter(way, scores, kept))
+        for name, way in ways(device, options.compile, options.counted).items():
+            if wanted(name):
+                masks = way(scores, kept)
+                same = all(torch.equal(mask.cpu(), right) for mask, right in zip(masks, expected, strict=True))
+                del masks
+                yield row | {"what": name, "exact": same} | meter(way, scores, kept)
         together = upload([kept_weights(density, sum(matrix.numel() for matrix in scores))], device)
-        cases = {"all ranked together": (device_selection.select, scores, together)}
-        cases["soft allocation"] = (allocation.soft_kept, named, density, 1.0, matrix_type)
-        rows += [{"model": model, "density": density, "what": case} | meter(*call) for case, call in cases.items()]
-    for matrix in scores:
-        matrix.grad = torch.zeros_like(matrix)
-    return [*rows, {"model": model, "density": None, "what": "regulariser"} | meter(add_regulariser, scores, 1.0)]
+        for name, way in ways_together(device, options.counted).items():
+            if wanted(name):
+                yield row | {"what": name} | meter(way, scores, together)
+        if wanted("soft allocation"):
+            call = allocation.soft_kept, named, density, 1.0, matrix_type
+            yield row | {"what": "soft allocation"} | meter(*call)
+    if wanted("regulariser"):
+        for matrix in scores:
+            matrix.grad = torch.zeros_like(matrix)
+        yield row | {"density": None, "what": "regulariser"} | meter(add_regulariser, scores, 1.0)
 
 
 def show(row: dict) -> str:
@@ -166,8 +206,14 @@ def show(row: dict) -> str:
     exact = {True: "exact", False: "WRONG", None: ""}[row.get("exact")]
     figures = f"{row['ms']:9.3f} {row['host_ms']:9.3f} {row['operators']:9} {row.get('kernels', '-'):>8}"
     return (
-        f"{row['model']:10} {row['density'] or '':>7} {row['what']:20} {figures} {row.get('extra_MB', 0):9.1f}  {exact}"
+        f"{row['model']:10} {row['density'] or '':>7} {row['what']:31} {figures} {row.get('extra_MB', 0):9.1f}  {exact}"
     )
+
+
+def shape(text: str) -> tuple[int, int]:
+    """A block and a number of warps: 512x4."""
+    block, warps = text.split("x")
+    return int(block), int(warps)
 
 
 def main():
@@ -176,6 +222,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--small", action="store_true", help="matrices of a hundredth of the size")
     parser.add_argument("--compile", action="store_true", help="torch.compile, too")
+    parser.add_argument("--only", nargs="+", metavar="WAY", help="beginnings of the names of what is measured")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=[*MODELS])
+    parser.add_argument("--densities", nargs="+", type=float, default=DENSITIES)
+    parser.add_argument("--counted", nargs="+", type=shape, default=(), metavar="BLOCKxWARPS", help="in radix")
     parser.add_argument("--output", help="JSON file")
     options = parser.parse_args()
     device = torch.device(options.device)
@@ -184,11 +234,10 @@ def main():
         torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     )
     print(f"{processor}, torch {torch.__version__}")
-    print(f"{'model':10} {'density':>7} {'':20} {'ms':>9} {'host ms':>9} operators  kernels  extra MB")
+    print(f"{'model':10} {'density':>7} {'':31} {'ms':>9} {'host ms':>9} operators  kernels  extra MB")
     rows = []
-    for model, (blocks, width) in MODELS.items():
-        width = width // 10 if options.small else width
-        for row in measure(model, width, blocks, device, meter, options.compile):
+    for model in options.models:
+        for row in measure(model, device, meter, options):
             rows.append(row)
             print(show(row), flush=True)
     if options.output:

@@ -55,7 +55,7 @@ def test_ties_in_more_than_one_block(density):
     """Matrices of several blocks of the kernels, the last of them not full."""
     draw = torch.Generator().manual_seed(0)
     normal = torch.randn(130, 150, generator=draw)
-    assert normal.numel() > 2 * radix.BLOCK
+    assert normal.numel() > 2 * max(radix.BLOCK, radix.REPEATS.value * radix.COUNTED)
     scores = [normal, torch.zeros(130, 150), (2 * normal).round(), normal.clamp(min=1)[:100], normal[:, :1]]
     check(scores, [int(density * matrix.numel()) for matrix in scores])
     check(scores, [int(density * sum(matrix.numel() for matrix in scores))])
