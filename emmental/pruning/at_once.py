@@ -1,4 +1,4 @@
-"""The masked weights of a block's layers, made at once: for devices that take longer to be told than to compute.
+"""The masked weights of many layers, made at once: for devices that take longer to be told than to compute.
 
 What is computed is what masked_product.py computes layer by layer.
 """
@@ -15,28 +15,26 @@ from emmental.pruning.matrices import LAYER_NUMBER
 from emmental.pruning.stacks import in_stacks
 
 
-class BlockWeights:
-    """W * M of the MaskedLinear layers of one block, [out, in] each, in autocast's type or else the weights'.
+class WeightsAtOnce:
+    """W * M of several MaskedLinear layers, [out, in] each, in autocast's type or else the weights'.
 
-    The layer that is computed first makes them for all, and each takes its own once. So none is older than its mask,
-    and where activations are computed anew for the backward pass, so are they, with their block. (DeBERTa computes some
-    layers twice in a block, and then makes all twice.) The backward pass needs them: until then they are kept, as
-    fine-tuning under autocast keeps its copies of the weights. In half precision that is computed 170 MB for BERT-base
-    and 604 MB for BERT-large, else twice that; with checkpointed activations a block's alone. By blocks, not for the
-    whole model, so that processes that train together can exchange a block's gradients while the next one computes.
+    The layer that is computed first makes them for all, and each takes its own once: none is older than its mask. The
+    backward pass needs them. Until then they are kept, as fine-tuning under autocast keeps its copies of the weights:
+    in half precision computed 170 MB for BERT-base and 604 MB for BERT-large, else twice that; and as much again for
+    their gradients, where the layers are all of the model.
     """
 
     def __init__(self, layers: Sequence[nn.Module]):
         self.layers = layers
+        self.first: nn.Module | None = None
         self.made: dict[nn.Module, tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def take(self, layer: nn.Module) -> torch.Tensor:
-        """The masked weight of a layer, for one use."""
+    def take(self, layer: nn.Module) -> torch.Tensor | None:
+        """The masked weight of a layer, for one use; None for a second use (DeBERTa computes some layers twice)."""
+        if layer is self.first or not self.made:
+            self.first, self.made = layer, self._make()
         weight, mask = self.made.pop(layer, (None, None))
-        if mask is not layer.mask:
-            self.made = self._make()
-            weight, _ = self.made.pop(layer)
-        return weight
+        return weight if mask is layer.mask else None
 
     def _make(self) -> dict[nn.Module, tuple[torch.Tensor, torch.Tensor]]:
         scores = [layer.mask_scores for layer in self.layers]
@@ -49,25 +47,29 @@ class BlockWeights:
 
 
 @contextlib.contextmanager
-def joined(layers: Mapping[str, nn.Module]) -> Iterator[None]:
-    """While it is open, MaskedLinear layers of one block, by dotted name, make their weights together. Not for longer:
-    layers that know of each other are not freed with the last that knows of them."""
-    blocks = defaultdict(list)
+def joined(layers: Mapping[str, nn.Module], by_block: bool) -> Iterator[None]:
+    """While it is open, MaskedLinear layers, by dotted name, make their weights together. Not for longer: layers that
+    know of each other are not freed with the last that knows of them.
+
+    by_block: those of one block, and not all. Where activations are computed anew for the backward pass, a block comes
+    without the others; and processes that train together exchange a block's gradients while the next one computes.
+    """
+    groups = defaultdict(list)
     for name, layer in layers.items():
-        blocks[name[: LAYER_NUMBER.search(name).end()]].append(layer)
-    for block in blocks.values():
-        weights = BlockWeights(block)
-        for layer in block:
-            layer.block = weights
+        groups[name[: LAYER_NUMBER.search(name).end()] if by_block else ""].append(layer)
+    for group in groups.values():
+        weights = WeightsAtOnce(group)
+        for layer in group:
+            layer.together = weights
     try:
         yield
     finally:
         for layer in layers.values():
-            layer.block = None
+            layer.together = None
 
 
 def pays(input: torch.Tensor) -> bool:
-    """Whether a layer's weight is to be made with its block's: in training, on a device other than the CPU. Where
+    """Whether a layer's weight is to be made with others': in training, on a device other than the CPU. Where
     nothing is kept for a backward pass, a layer alone takes less memory; a compiler joins what it can by itself."""
     return input.device.type != "cpu" and torch.is_grad_enabled() and not torch.compiler.is_compiling()
 

@@ -36,8 +36,11 @@ class SMPTrainer(TaskTrainer):
             self.add_callback(UncorrectedEpsilon(args.adam_epsilon, args.adam_beta2))
 
     def train(self, *arguments, **settings):
-        """Trainer's, over masked weights that a block's layers make together where that pays."""
-        with joined(self.masked_layers):
+        """Trainer's, over masked weights that the layers make together where that pays."""
+        anew = self.args.gradient_checkpointing or any(
+            getattr(module, "gradient_checkpointing", False) for module in self.model.modules()
+        )
+        with joined(self.masked_layers, by_block=anew or self.args.world_size > 1):
             return super().train(*arguments, **settings)
 
     def select_masks(self, density: float | None = None) -> None:

@@ -3,7 +3,7 @@
     accelerate launch --num_processes 2 tests/helpers/trace_masks.py --task_name sst2 --output_dir models/sst2
 
 Leaves masks-<rank>.txt in the folder that it is started in: a line of step and hash per selection. With "at_once" as
-the first argument masked weights are made with their block's, as on an accelerator.
+the first argument masked weights are made together, as on an accelerator.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Weights that are made with their block's: the same outputs and gradients as layer by layer, nothing stale, nothing
+"""Weights that are made with others': the same outputs and gradients as layer by layer, nothing stale, nothing
 kept. On the CPU as on an accelerator: there ``pays`` says no, and these tests say yes."""
 
 import contextlib
@@ -27,7 +27,7 @@ SETTINGS = {  # whether there are scores; what masks are; whether weights and bi
 
 @pytest.fixture
 def together(monkeypatch):
-    """From now on weights are made with their block's wherever a gradient is recorded: together(False) ends it."""
+    """From now on weights are made with others' wherever a gradient is recorded: together(False) ends it."""
 
     def switch(on: bool):
         monkeypatch.setattr(at_once, "pays", lambda input: on and torch.is_grad_enabled())
@@ -41,9 +41,9 @@ def model_of():
     """See built; its layers are joined until the test ends."""
     with contextlib.ExitStack() as open_until_then:
 
-        def make(*arguments):
+        def make(*arguments, by_block=False):
             model = built(*arguments)
-            open_until_then.enter_context(at_once.joined(masked_layers(model)))
+            open_until_then.enter_context(at_once.joined(masked_layers(model), by_block))
             return model
 
         yield make
@@ -105,17 +105,19 @@ def test_gradients_of_every_method_as_layer_by_layer(device, setting, dtype, tog
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize("name", CONFIGS)
-def test_gradients_of_every_architecture_as_layer_by_layer(device, name, dtype, together, model_of):
+@pytest.mark.parametrize("by_block", [False, True])
+def test_gradients_of_every_architecture_as_layer_by_layer(device, by_block, name, dtype, together, model_of):
     """DeBERTa's keys are computed twice in a block."""
-    model = model_of(name, device)
+    model = model_of(name, device, by_block=by_block)
     ours = gradients(model, dtype)
     together(False)
     assert_close(ours, gradients(model, dtype), dtype)
 
 
 @pytest.mark.parametrize("reentrant", [False, True])
-def test_checkpointed_activations_change_nothing(device, reentrant, together, model_of):
-    model = model_of("bert", device)
+@pytest.mark.parametrize("name", ["bert", "deberta-v2"])
+def test_checkpointed_activations_change_nothing(device, name, reentrant, together, model_of):
+    model = model_of(name, device, by_block=True)
     model.get_input_embeddings().weight.requires_grad_()  # reentrant checkpoints want an input with a gradient
     kept = gradients(model, torch.bfloat16, (1, 2))
     newer = getattr(model, "activation_checkpointing_enable", None)  # its name since transformers 5.23
@@ -148,7 +150,7 @@ def test_what_a_broken_pass_left_is_not_used(device, together, model_of):
     with pytest.raises(KeyboardInterrupt):
         loss_of(model)
     stopping.remove()
-    assert last in last.block.made
+    assert last in last.together.made
     last.select(0.1)
     inputs = torch.randn(2, last.in_features, device=device)
     torch.testing.assert_close(last(inputs), nn.functional.linear(inputs, last.masked_weight(), last.bias))
@@ -157,15 +159,13 @@ def test_what_a_broken_pass_left_is_not_used(device, together, model_of):
 def test_nothing_is_kept_after_the_backward_pass(device, together, model_of):
     model = model_of("bert", device)
     layers = masked_layers(model)
-    blocks = {layer.block for layer in layers.values()}
-    assert len(blocks) == 2
     made = []
     with torch.autograd.graph.saved_tensors_hooks(
         lambda kept: made.append(weakref.ref(kept)) or kept, lambda kept: kept
     ):
         loss_of(model, torch.bfloat16).backward()
     gc.collect()
-    assert not any(block.made for block in blocks)
+    assert not any(layer.together.made for layer in layers.values())
     shapes = {layer.weight.shape for layer in layers.values()}
     alive = [kept() for kept in made if kept() is not None]
     assert not [kept for kept in alive if kept.dtype == torch.bfloat16 and kept.shape in shapes]
@@ -175,23 +175,24 @@ def test_without_a_backward_pass_each_layer_is_by_itself(device, together, model
     model = model_of("bert", device)
     with torch.no_grad():
         loss_of(model)
-    assert not any(layer.block.made for layer in masked_layers(model).values())
+    assert not any(layer.together.made for layer in masked_layers(model).values())
 
 
 def test_a_layer_that_is_not_trained_takes_no_product(device, together, model_of):
     model = model_of("bert", device)
     frozen, *others = masked_layers(model).values()
     frozen.mask_scores.requires_grad_(False)
-    assert not frozen.block.take(frozen).requires_grad
-    assert others[0].block.take(others[0]).requires_grad
+    assert not frozen.together.take(frozen).requires_grad
+    assert others[0].together.take(others[0]).requires_grad
     assert len(gradients(model)) == 11
 
 
 def test_layers_are_joined_for_a_while(device):
     layers = masked_layers(built("bert", device))
-    with at_once.joined(layers):
-        assert [len(block.layers) for block in {layer.block for layer in layers.values()}] == [6, 6]
-    assert {layer.block for layer in layers.values()} == {None}
+    for by_block, sizes in ((True, [6, 6]), (False, [12])):
+        with at_once.joined(layers, by_block):
+            assert [len(group.layers) for group in {layer.together for layer in layers.values()}] == sizes
+        assert {layer.together for layer in layers.values()} == {None}
 
 
 def test_the_state_dict_has_no_part_in_it(device, together, model_of):
