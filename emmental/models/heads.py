@@ -48,6 +48,12 @@ class LabelWordModel(nn.Module):
         """The masked LM, while its form is the dense one."""
         return self.form.model
 
+    def train(self, mode: bool = True) -> "LabelWordModel":
+        """nn.Module's, which walks through all modules; not where the outer ones are in this mode already, because
+        Trainer asks for it in every step."""
+        outer = self, self.form, *self.form.children()
+        return self if all(module.training == mode for module in outer) else super().train(mode)
+
     def activation_checkpointing_enable(self, **settings) -> None:
         """From now on training keeps no layer's inner values, but computes them anew in the backward pass. The name is
         that of transformers' own models, which Trainer calls."""

@@ -2,7 +2,9 @@
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
+from emmental.pruning import at_once
 from emmental.pruning.masked_product import MaskedProduct, masked
 from emmental.pruning.matrices import encoder_linears
 from emmental.pruning.selection import kept_weights, select
@@ -13,8 +15,10 @@ class MaskedLinear(nn.Linear):
 
     weight and bias keep nn.Linear's names and start frozen. The mask is bool (for L0 pruning gates, floats in [0, 1]),
     starts full, and is set by the pruning method; it is no part of the state dict, because scores, weights and step
-    determine it.
+    determine it. ``together``: what makes masked weights of several layers at once; None outside training.
     """
+
+    together: at_once.WeightsAtOnce | None = None
 
     def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
         super().__init__(in_features, out_features, bias, device, dtype)
@@ -51,6 +55,10 @@ class MaskedLinear(nn.Linear):
         return masked(self.weight, self.mask)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if self.together is not None and at_once.pays(input):
+            weight = self.together.take(self)
+            if weight is not None:
+                return F.linear(input, weight, self.bias)
         if torch.is_autocast_enabled(input.device.type):
             input = input.to(torch.get_autocast_dtype(input.device.type))
         return MaskedProduct.apply(input, self.mask_scores, self.weight, self.mask, self.bias)

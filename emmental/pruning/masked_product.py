@@ -1,4 +1,4 @@
-"""The product with a masked weight, and its gradients."""
+"""The product with a masked weight, and its gradients: of a layer by itself. For those of many see at_once.py."""
 
 import torch
 from torch.nn import functional as F

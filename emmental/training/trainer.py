@@ -9,6 +9,7 @@ import contextlib
 import torch
 from transformers import TrainerCallback
 
+from emmental.pruning.at_once import joined
 from emmental.pruning.masked_linear import density, masked_layers
 from emmental.pruning.regulariser import add_regulariser
 from emmental.pruning.schedule import Schedule
@@ -32,6 +33,14 @@ class SMPTrainer(TaskTrainer):
         self.add_callback(MaskSelection(self))
         if args.optim in ADAM:
             self.add_callback(UncorrectedEpsilon(args.adam_epsilon, args.adam_beta2))
+
+    def train(self, *arguments, **settings):
+        """Trainer's, over masked weights that the layers make together where that pays."""
+        anew = self.args.gradient_checkpointing or any(
+            getattr(module, "gradient_checkpointing", False) for module in self.model.modules()
+        )
+        with joined(self.masked_layers, by_block=anew or self.args.world_size > 1):
+            return super().train(*arguments, **settings)
 
     def select_masks(self, density: float | None = None) -> None:
         """Set every layer's mask anew, by default for the current step's density."""

@@ -110,3 +110,13 @@ def test_a_missing_head_is_the_same_in_every_load(tiny_bert, tmp_path):
     assert first.head_sha256() == second.head_sha256()
     assert first.weights_sha256() == load_backbone(str(tiny_bert)).weights_sha256()
     assert first.head_sha256() != load_backbone(str(tiny_bert)).head_sha256()
+
+
+def test_the_mode_reaches_every_module(tiny_bert):
+    model = SequenceClassifier(load_backbone(str(tiny_bert)).model.eval(), [8, 9])
+    for mode in (True, True, False, True):
+        assert model.train(mode) is model
+        assert {module.training for module in model.modules()} == {mode}
+    model.backbone.eval()
+    model.train()
+    assert all(module.training for module in model.modules())

@@ -77,10 +77,10 @@ def flags(batch, data, model, output_dir, epochs) -> list[str]:
     return [*words, "--magnitude_topk_threshold", *map(str, data_flags(data))]
 
 
-def traced(launcher, batch, uneven, model, folder, **variables):
+def traced(launcher, batch, uneven, model, folder, *way, **variables):
     """Run tests/helpers/trace_masks.py in this folder; returns its curves and each process's masks."""
     folder.mkdir()
-    script = ("tests/helpers/trace_masks.py", *flags(batch, uneven, model, "out", 2))
+    script = ("tests/helpers/trace_masks.py", *way, *flags(batch, uneven, model, "out", 2))
     run = run_command((*launcher, *script), {"PYTHONPATH": str(ROOT)} | variables, folder)
     assert run.returncode == 0, run.stderr
     assert run.stdout.count("results of out") == 1
@@ -95,10 +95,11 @@ def traced(launcher, batch, uneven, model, folder, **variables):
     return {tag: points for tag, points in scalars.items() if not any(word in tag for word in MEASURED)}, masks
 
 
-def test_two_processes_train_as_one(uneven, tmp_path):
+@pytest.mark.parametrize("way", [(), ("at_once",)], ids=["layer by layer", "at once"])
+def test_two_processes_train_as_one(way, uneven, tmp_path):
     model = save_tiny_bert(tmp_path / "bert", tiny_config(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0))
     one, (alone,) = traced(("python",), 8, uneven, model, tmp_path / "one")
-    two, masks = traced(ACCELERATE, 4, uneven, model, tmp_path / "two")
+    two, masks = traced(ACCELERATE, 4, uneven, model, tmp_path / "two", *way)
     assert len(alone) == 2 * 7 + 1  # 6 full batches and one of 5 in each epoch; and before the first step
     assert masks == [alone, alone]
     assert two.keys() == one.keys()

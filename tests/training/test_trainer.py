@@ -2,13 +2,16 @@
 
 import copy
 import math
+from functools import partial
 
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from emmental.common.errors import InputError
 from emmental.masks import capture
 from emmental.models.backbones import load_backbone
+from emmental.pruning import at_once
 from emmental.pruning import masked_linear as layers_module
 from emmental.pruning.masked_linear import masked_layers
 from emmental.training import trainer as trainer_module
@@ -37,6 +40,29 @@ def test_one_large_batch_equals_eight_small_ones(device, tiny_bert, tmp_path):
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     for name, scores in scores_of(whole).items():
         torch.testing.assert_close(scores_of(parts)[name], scores, rtol=0, atol=1e-4)
+
+
+def test_weights_that_are_made_at_once_train_the_same_scores(device, tiny_bert, tmp_path, monkeypatch):
+    """On the CPU as on an accelerator; over all layers, and over blocks that are computed anew."""
+    alone = build(tiny_bert, tmp_path)
+    with monkeypatch.context() as one_by_one:
+        one_by_one.setattr(at_once, "pays", lambda input: False)
+        alone.train()
+    monkeypatch.setattr(at_once, "pays", lambda input: torch.is_grad_enabled())
+    for checkpoints in (False, True):
+        together = build(tiny_bert, tmp_path)
+        if checkpoints:
+            together.model.backbone.base_model.encoder.apply(checkpointed)
+        together.train()
+        for name, scores in scores_of(alone).items():
+            torch.testing.assert_close(scores_of(together)[name], scores, rtol=0, atol=1e-4)
+
+
+def checkpointed(module):
+    """Let a layer of an encoder compute its activations anew, as transformers does."""
+    if hasattr(module, "gradient_checkpointing"):
+        module.gradient_checkpointing = True
+        module._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
 
 
 def test_same_seed_same_scores(device, tiny_bert, tmp_path):
