@@ -34,14 +34,14 @@ FIXED = {
 }
 TAUGHT = "--alpha_distil"  # stands in the flags of all that has a teacher
 PIECES = {  # of the full recipe, beside the short runs' plain one
-    "layers": {"--alpha_hidden": "10", "--alpha_ce": "1", TAUGHT: "0"},
+    "layers": {"--alpha_hidden": "30", "--alpha_ce": "1", TAUGHT: "0"},
     "logits": {"--alpha_ce": "0.5", TAUGHT: "0.5"},
     "norms": {"--norms_learning_rate": "3e-3"},
     "wanda": {"--mask_init": "wanda"},
     "rate": {"--mask_scores_learning_rate": "3e-2"},
 }
 CHOICES = {  # what is tried in place of the full recipe's
-    "alpha_hidden": ("3", "30"),
+    "alpha_hidden": ("10", "100"),
     "norms_learning_rate": ("1e-3", "1e-2"),
     "warmup_threshold_step": ("0.4", "0.8"),
     "mask_scores_learning_rate": ("1e-2", "1e-1"),

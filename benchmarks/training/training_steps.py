@@ -90,6 +90,7 @@ class OurRun(SMPTrainer):
         init_scores(swap_in(model), "magnitude", init)
         config = SMPConfig(
             output_dir=folder, num_train_epochs=1, bf16=bf16, mask_scores_learning_rate=RATE,
+            per_device_train_batch_size=workload.batch,  # of a larger batch the rest would be left out
             magnitude_topk_threshold=True, train_sampling_strategy="random", save_strategy="no", eval_strategy="no",
             logging_strategy="no", disable_tqdm=True, use_cpu=device == "cpu",
         )  # fmt: skip

@@ -31,7 +31,7 @@ def test_a_dry_run_shows_both_steps(command, tiny_bert, tmp_path):
     assert teacher[teacher.index("--learning_rate") + 1] == "3e-05"  # LR is the scores'
     assert student[student.index("--teacher_model_name_or_path") + 1] == "teachers/sst2"
     assert student[student.index("--mask_scores_learning_rate") + 1] == "5e-2"
-    assert student[student.index("--alpha_hidden") + 1] == "10"
+    assert student[student.index("--alpha_hidden") + 1] == "30"
     assert student[student.index("--mask_init") + 1] == "wanda"
     assert re.search(r"published +no figure for this run", shown.stdout)
     other = command("bash", "run.sh", TAG, "--dry_run", MODEL=str(tiny_bert), TEACHER="mine")
