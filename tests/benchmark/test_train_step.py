@@ -8,7 +8,8 @@ from torch import nn
 from transformers import BertConfig
 
 from benchmarks.training import train_step, training_steps
-from benchmarks.training.training_steps import MNLI, SQUAD, SortedLinear, batches, padded
+from benchmarks.training.training_steps import MNLI, SQUAD, OurRun, SortedLinear, batches, padded
+from emmental.models.heads import SequenceClassifier
 from emmental.pruning import ranking
 from emmental.pruning.masked_linear import MaskedLinear
 from emmental.pruning.score_init import init_scores
@@ -35,6 +36,19 @@ def test_batches_have_the_lengths_of_the_data(workload, mean):
     assert {padded(batch, workload.reference_length)["input_ids"].shape[1] for batch in some} == {
         workload.reference_length
     }
+
+
+def test_a_run_sees_all_of_a_large_batch(tmp_path):
+    workload = training_steps.Workload(SequenceClassifier, 70, (8,) * 32, 8)  # more than a run's default of 64
+    shape = BertConfig(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
+    run, seen = OurRun(workload, batches(workload, 1), str(tmp_path), shape=shape), []
+
+    def see(model, _, inputs):
+        seen.append(len(inputs["input_ids"]))
+
+    run.model.register_forward_pre_hook(see, with_kwargs=True)
+    run.train()
+    assert seen == [70]
 
 
 def test_measures_what_it_promises(monkeypatch, tmp_path):
