@@ -14,6 +14,7 @@ RUNS = {
     "global": ("--global_topk",),
     "wanda": ("--mask_init", "wanda", "--mask_scale", "0.5"),
     "bf16": ("--bf16",),
+    "norms": ("--norms_learning_rate", "1e-2"),
     "snapshots": ("--snapshot_densities", "0.5"),
     "deterministic": ("--full_determinism",),
 }

@@ -1,5 +1,6 @@
 """Teachers that are asked once: what is kept is what a live one says, of the size foretold, where it fits and pays."""
 
+import copy
 import json
 
 import pytest
@@ -39,14 +40,15 @@ def collate(tiny_bert):
 
 
 @pytest.mark.parametrize("half", [False, True])
-def test_kept_is_what_a_live_teacher_says(live, features, collate, half):
+def test_kept_is_what_a_live_teacher_says(live, features, collate, half, device):
     """Of batches in another order and with other padding than the pass had, the longest tokens padding."""
-    inputs_of = collate([features[row] for row in (149, 0, 6, 13)])
+    there = LiveTeacher(Teacher(copy.deepcopy(live.model).to(device), "teacher", (1, 0)), 2)
+    inputs_of = collate([features[row] for row in (149, 0, 6, 13)]).to(device)
     rows = inputs_of.pop("row")
     inputs = {name: torch.nn.functional.pad(values, (0, 3)) for name, values in inputs_of.items()}
-    with torch.autocast("cpu", torch.bfloat16, enabled=half):
-        stored = StoredTeacher(live, features, collate.tokenizer)
-        kept, said = stored.batch(rows, inputs), live.batch(rows, inputs)
+    with torch.autocast(device.type, torch.bfloat16, enabled=half):
+        stored = StoredTeacher(there, features, collate.tokenizer)
+        kept, said = stored.batch(rows, inputs), there.batch(rows, inputs)
     assert kept.keys() == said.keys()
     real = inputs["attention_mask"].bool()
     precision = {"rtol": 2e-2, "atol": 2e-2} if half else {"rtol": 2**-8, "atol": 1e-5}
