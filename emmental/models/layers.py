@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from emmental.pruning.matrices import LAYER_NUMBER, encoder_linears
+from emmental.pruning.matrices import block_name, encoder_linears
 
 
 def blocks(model: nn.Module) -> list[nn.Module]:
     """The encoder's layers, the first one first, whatever the architecture calls them."""
-    names = dict.fromkeys(name[: LAYER_NUMBER.search(name).end()] for name in encoder_linears(model))
+    names = dict.fromkeys(map(block_name, encoder_linears(model)))
     return [model.get_submodule(name) for name in names]
 
 

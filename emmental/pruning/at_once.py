@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from emmental.pruning import gates
-from emmental.pruning.matrices import LAYER_NUMBER
+from emmental.pruning.matrices import block_name
 from emmental.pruning.stacks import in_stacks
 
 
@@ -56,7 +56,7 @@ def joined(layers: Mapping[str, nn.Module], by_block: bool) -> Iterator[None]:
     """
     groups = defaultdict(list)
     for name, layer in layers.items():
-        groups[name[: LAYER_NUMBER.search(name).end()] if by_block else ""].append(layer)
+        groups[block_name(name) if by_block else ""].append(layer)
     for group in groups.values():
         weights = WeightsAtOnce(group)
         for layer in group:

@@ -24,6 +24,11 @@ def matrix_type(name: str) -> str:
     return LAYER_NUMBER.sub("*", name)
 
 
+def block_name(name: str) -> str:
+    """The repeated block that a matrix is in: its name up to the layer number."""
+    return name[: LAYER_NUMBER.search(name).end()]
+
+
 def layer_number(name: str) -> int:
     """The number of the layer that a matrix is in."""
     return int(LAYER_NUMBER.search(name).group())
