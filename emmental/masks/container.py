@@ -66,7 +66,7 @@ def write(
     }
     if vectors:
         _check_vectors(vectors, path)
-        description[VECTORS_CHECKSUM] = hashing.of_arrays(sorted(vectors.items()))
+        description[VECTORS_CHECKSUM] = _vectors_sha256(vectors)
     description[CHECKSUM] = checksum(description)
     stored = tensors | {VECTOR + name: vector for name, vector in (vectors or {}).items()}
     with replacing(path) as temporary:
@@ -91,9 +91,8 @@ def read(path: Path, form: str) -> Container:
         raise InputError(f"{path}: what it says of itself does not match its checksum, the file is damaged")
     shapes = _shapes(description.get("shapes"), path)
     vectors = {name.removeprefix(VECTOR): tensors.pop(name) for name in names if name.startswith(VECTOR)}
-    if vectors:
-        _check_vectors(vectors, path)
-    if description.get(VECTORS_CHECKSUM) != (hashing.of_arrays(sorted(vectors.items())) if vectors else None):
+    _check_vectors(vectors, path)
+    if description.get(VECTORS_CHECKSUM) != _vectors_sha256(vectors):
         raise InputError(f"{path}: its norms and biases do not match their checksum, the file is damaged")
     return Container(path, tensors, vectors, shapes, description.get("bits_sha256"), description.get("info"))
 
@@ -101,6 +100,11 @@ def read(path: Path, form: str) -> Container:
 def bits_sha256(bits: Bits) -> str:
     """Checksum of bits, names included, whatever their order and encoding."""
     return hashing.of_arrays((name, np.packbits(bits[name])) for name in sorted(bits))
+
+
+def _vectors_sha256(vectors: Vectors) -> str | None:
+    """Checksum of vectors, names included; None of none."""
+    return hashing.of_arrays(sorted(vectors.items())) if vectors else None
 
 
 def _description(metadata: dict[str, str] | None) -> dict:
