@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emmental.launch.jobs import ROOT, is_span
+from emmental.recipes.table import LAYERWISE
 
 TASKS = ("mnli", "stsb", "sst2", "mrpc", "cola", "squad")
 STEPS = {"cola": 1200, "squad": 400}  # else 600; a mask takes as many as its dense model
@@ -24,21 +25,26 @@ WINDOWS = {"--max_seq_length": "192", "--doc_stride": "64", "--per_device_train_
 
 DENSE, FULL, MASKS, PLAIN = "dense", "full", "without_norms", "plain"
 PRUNING = "--warmup_threshold_step"  # here as a share of all steps
+
+
+def tagged(*flags: str) -> dict[str, str]:
+    """These flags as the tag _lkd sets them."""
+    return {flag: LAYERWISE[flag] for flag in flags}
+
+
 FIXED = {
     "--magnitude_topk_threshold": "True",
-    "--final_lambda": "0",
-    "--mask_scale": "0.5",
     "--mask_init": "magnitude",
     "--mask_scores_learning_rate": "1e-2",
-    PRUNING: "0.6",
+    **tagged("--final_lambda", "--mask_scale", PRUNING),
 }
 TAUGHT = "--alpha_distil"  # stands in the flags of all that has a teacher
 PIECES = {  # of the full recipe, beside the short runs' plain one
-    "layers": {"--alpha_hidden": "30", "--alpha_ce": "1", TAUGHT: "0"},
+    "layers": tagged("--alpha_hidden") | {"--alpha_ce": "1", TAUGHT: "0"},
     "logits": {"--alpha_ce": "0.5", TAUGHT: "0.5"},
-    "norms": {"--norms_learning_rate": "3e-3"},
-    "wanda": {"--mask_init": "wanda"},
-    "rate": {"--mask_scores_learning_rate": "3e-2"},
+    "norms": tagged("--norms_learning_rate"),
+    "wanda": tagged("--mask_init"),
+    "rate": tagged("--mask_scores_learning_rate"),
 }
 CHOICES = {  # what is tried in place of the full recipe's
     "alpha_hidden": ("10", "100"),
