@@ -169,17 +169,22 @@ def test_logs_hold_density_lambda_and_losses(device, tiny_bert, tmp_path):
     assert entry["loss"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(device, tiny_bert, tmp_path):
-    trainer = build(tiny_bert, tmp_path)
+def spoil_after(trainer, step):
+    """From the step after this one on the losses are not finite."""
     embeddings = trainer.model.backbone.bert.embeddings.LayerNorm.weight
     original = trainer.select_masks
 
     def spoil():
         original()
-        if trainer.state.global_step == 3:
+        if trainer.state.global_step == step:
             embeddings.data.fill_(float("nan"))
 
     trainer.select_masks = spoil
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(device, tiny_bert, tmp_path):
+    trainer = build(tiny_bert, tmp_path)
+    spoil_after(trainer, 3)
     with pytest.raises(InputError, match="the loss is nan at step 4"):
         trainer.train()
 
@@ -199,15 +204,7 @@ def test_a_loss_that_arrives_late_leaves_no_checkpoint_behind(tiny_bert, tmp_pat
     monkeypatch.setattr(torch.cpu, "Event", Late)
     strategy = {"save_strategy": "steps", "save_steps": 2} if saved else {}
     trainer = build(tiny_bert, tmp_path, **strategy)
-    embeddings = trainer.model.backbone.bert.embeddings.LayerNorm.weight
-    original = trainer.select_masks
-
-    def spoil():
-        original()
-        if trainer.state.global_step == 2:
-            embeddings.data.fill_(float("nan"))
-
-    trainer.select_masks = spoil
+    spoil_after(trainer, 2)
     with pytest.raises(InputError, match="the loss is nan at step 3: training stops here"):
         trainer.train()
     assert trainer.state.global_step == (4 if saved else STEPS)
