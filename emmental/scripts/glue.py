@@ -3,6 +3,7 @@
 python -m emmental.scripts.glue --help       # masked_run_glue.py in a clone
 """
 
+from functools import partial
 from pathlib import Path
 
 import datasets
@@ -15,7 +16,8 @@ from emmental.recipes import lengths
 from emmental.recipes.settings import BackboneArguments, SentenceDataArguments, check_files
 from emmental.scripts.arguments import parse
 from emmental.tasks import glue, glue_submission
-from emmental.tasks.batches import shortest_first
+from emmental.tasks.batches import order_of_lengths, shortest_first
+from emmental.tasks.examined import examine_sentences
 from emmental.tasks.label_map import parse_label_map
 from emmental.tasks.problem import Problem
 from emmental.tasks.source import Source
@@ -94,6 +96,9 @@ def as_problem(task: glue.SentenceTask, examples, validation: dict, tokenizer, m
         baseline=glue.majority_baseline(task, validation[""]),
         reading={"max_length": max_length},
         lengths=lengths.GLUE,
+        examine=partial(
+            examine_sentences, task.kind, task.labels, validation[""].select(order_of_lengths(features[""]))
+        ),
     )
 
 
