@@ -50,7 +50,7 @@ def write(
     page.write(
         output_dir / PAGE,
         "run",
-        title=title,
+        title=f"{title}: {100 * mask.density():.2f} % remain" if mask else title,
         lead=_lead(results, mask, frozen),
         metric=metric,
         value=readable(results[f"eval_{metric}"]),

@@ -85,7 +85,7 @@ def traced(launcher, batch, uneven, model, folder, *way, **variables):
     assert run.returncode == 0, run.stderr
     assert run.stdout.count("results of out") == 1
     assert {path.name for path in (folder / "out").iterdir()} == {
-        "mask.safetensors", "all_results.json", "settings.json", "density.png", "curves.png", "runs",
+        "mask.safetensors", "all_results.json", "settings.json", "report.html", "density.png", "curves.png", "runs",
     }  # fmt: skip
     (logs,) = (folder / "out" / "runs").iterdir()
     assert len(list(logs.iterdir())) == 1  # of one process
