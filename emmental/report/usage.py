@@ -33,3 +33,13 @@ def python(kind: Kind, result: Path) -> list[str]:
     """Lines of Python."""
     asked = [ASKED[kind][1]] if kind in ASKED else []
     return ["from emmental import load_pruned", f"pruned = load_pruned({str(result)!r})", *asked]
+
+
+def by_flag(command: str) -> str:
+    """The same command with each flag on a line of its own."""
+    lines = [[]]
+    for word in shlex.split(command):
+        if word.startswith("--"):
+            lines.append([])
+        lines[-1].append(word)
+    return " \\\n    ".join(map(shlex.join, lines))

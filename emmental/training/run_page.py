@@ -54,7 +54,6 @@ def write(
         lead=_lead(results, mask, frozen),
         metric=metric,
         value=readable(results[f"eval_{metric}"]),
-        validation=f"{len(problem.validation['']):,} {problem.unit}",
         compared=_compared(config, problem, results, published),
         figures={name.removeprefix("eval_"): readable(results[name]) for name in problem.logged_metrics()},
         facts={name: value for name, value in asked.items() if not name.startswith("label")}
@@ -62,11 +61,12 @@ def write(
         pictures={name: as_uri(figure) for name, figure in panels.items()},
         densities=_densities(mask.bits) if mask else None,
         examined=examined,
-        confusion=_matrix(examined.confusion) if examined and examined.confusion else None,
+        confusion=matrix(examined.confusion) if examined and examined.confusion else None,
         words=problem.label_words,
         in_words=frozen,
         commands=usage.commands(problem.kind, result, output_dir, frozen),
         python=usage.python(problem.kind, result),
+        command=usage.by_flag(results["command"]),
         results=results,
     )
 
@@ -130,8 +130,6 @@ def _facts(config: SMPConfig, problem: Problem, results: dict, mask: Mask | None
         "trained": f"{results['trained_parameters']:,} parameters",
         "time": duration(results["seconds"]),
         "processor": provenance.processor(config.device),
-        "versions": ", ".join(f"{name} {results[name]}" for name in ("python", "torch", "transformers")),
-        "commit": results["commit"] or "not in a git repository",
     }
 
 
@@ -155,7 +153,7 @@ def _densities(bits: dict[str, torch.Tensor]) -> dict:
     }
 
 
-def _matrix(confusion: Confusion) -> dict:
+def matrix(confusion: Confusion) -> dict:
     """The table of few labels, whose cells' heat is their share of the row; or the pairs of many."""
     if len(confusion.labels) > MOST_LABELS:
         return {"labels": (), "pairs": confusion.pairs()[:MOST_PAIRS]}

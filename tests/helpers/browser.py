@@ -36,9 +36,14 @@ def opened(path: Path, width: int = WIDTHS[0]):
     assert not [url for url in asked if not url.startswith(("data:", "file:"))]
 
 
+def fits(page) -> bool:
+    """Whether nothing overflows the window sideways."""
+    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
 def check_layout(page) -> None:
-    """Nothing overflows sideways, and every picture has loaded."""
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    """It fits, and every picture has loaded."""
+    assert fits(page)
     pictures = page.evaluate("[...document.images].map(image => image.complete && image.naturalWidth > 0)")
     assert pictures
     assert all(pictures)
