@@ -20,7 +20,7 @@ from emmental.launch.contestants import Contestant, parse_folder
 from emmental.recipes.kinds import Kind
 from emmental.recipes.methods import LINES
 from emmental.recipes.table import RECIPES, kind_of
-from emmental.report import page
+from emmental.report import page, usage
 
 INITS = {False: "scores start as published", True: "scores start at the weights' magnitude"}
 ORDER = [Contestant(name, kd, init) for name in LINES for kd in (False, True) for init in (False, True)]
@@ -109,7 +109,7 @@ def write(output: Path, task: str, command: str, log_axis: bool) -> str:
         picture=as_uri(drawn),
         metric=metric,
         runs=[_linked(run, output, task, metric) for run in runs.to_dict("records")],
-        command=command,
+        command=usage.by_flag(command),
         versions=sorted({f"torch {run.torch}, transformers {run.transformers}" for run in runs.itertuples()}),
     )
     return f"{text}\n{output}: comparison.csv, comparison.md, comparison.png, {PAGE}"

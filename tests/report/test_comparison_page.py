@@ -1,5 +1,7 @@
 """report.html of a comparison: its table and picture, and links that lead to the runs' own reports."""
 
+import shlex
+
 import pytest
 
 from emmental.common.files import write_json, write_text
@@ -21,7 +23,7 @@ def output(tmp_path):
         write_json(place / "all_results.json", run)
         if folder != "finetune":
             write_text(place / "report.html", f"<title>seed {seed}</title>")
-    shown = compare_report.write(tmp_path, "sst2", 'compare.sh sst2 "0.1" <b>', log_axis=False)
+    shown = compare_report.write(tmp_path, "sst2", 'compare.sh sst2 "0.1" "<b>" --max_steps 3', log_axis=False)
     assert shown.endswith("comparison.csv, comparison.md, comparison.png, report.html")
     return tmp_path
 
@@ -38,7 +40,8 @@ def test_a_browser_shows_a_comparison_whole(output, width):
             ["majority class", "", "50.0"],
         ]
         assert page.locator(".lead").inner_text() == "Backbone: m<b>"
-        assert page.locator("#repeat ~ pre").inner_text() == 'compare.sh sst2 "0.1" <b>'
+        repeated = page.locator("#repeat ~ pre").inner_text()
+        assert shlex.split(repeated.replace("\\\n", "")) == ["compare.sh", "sst2", "0.1", "<b>", "--max_steps", "3"]
 
 
 def test_links_lead_to_the_runs(output):
