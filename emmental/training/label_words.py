@@ -88,19 +88,22 @@ def agreement(said: np.ndarray, answers: np.ndarray) -> np.ndarray:
 
 def sample(features: Dataset, kind: Kind, labels: int) -> np.ndarray:
     """Numbers of rows, int64 in rising order: SAMPLE over all, evenly spread over the data; with labels as many of
-    each, so far as it has them."""
+    each, and without any, so far as there are."""
     if kind is Kind.VALUE:
         return spread(np.arange(len(features)), SAMPLE)
     rows, given = (np.concatenate(part) for part in zip(*_pairs(features), strict=True))
     each = max(LEAST, SAMPLE // labels)
-    return np.unique(np.concatenate([spread(rows[given == label], each) for label in range(labels)]))
+    return np.unique(np.concatenate([spread(rows[given == label], each) for label in range(-1, labels)]))
 
 
 def _pairs(features: Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows and the labels that they have, a thousand rows at a time: two int64 arrays of the same length."""
+    """Rows and the labels that they have, -1 for none, a thousand rows at a time: two int64 arrays of one length."""
     for first, batch in enumerate(features.select_columns("labels").iter(1000)):
         labels = np.array(batch["labels"])
-        rows, given = np.nonzero(labels) if labels.ndim == 2 else (np.arange(len(labels)), labels)
+        rows, given = np.arange(len(labels)), labels
+        if labels.ndim == 2:
+            (rows, given), without = np.nonzero(labels), np.flatnonzero(~labels.any(1))
+            rows, given = np.append(rows, without), np.append(given, np.full(len(without), -1))
         yield 1000 * first + rows, given
 
 
