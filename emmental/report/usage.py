@@ -7,6 +7,10 @@ from emmental.recipes.kinds import Kind
 
 ASKED = {  # what stands after `smp predict RESULT`, and what is asked of the loaded result
     Kind.LABEL: ('"a text"', 'pruned.probabilities(["a text"])  # [texts, labels]; of pairs: (texts, second texts)'),
+    Kind.SEVERAL: (
+        '"a text"',
+        'pruned.probabilities(["a text"])  # of each label, [texts, labels]; of pairs: (texts, second texts)',
+    ),
     Kind.VALUE: (
         '"a text"',
         'pruned.probabilities(["a text"])  # [texts, 1]: the value; of pairs: (texts, second texts)',

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from datasets import Dataset
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from emmental.recipes.kinds import Kind
 
@@ -48,13 +48,15 @@ def examine_sentences(kind: Kind, labels: list[str], examples: Dataset, predicti
     """Of a Trainer's prediction of these examples, in their order.
 
     examples: with the columns text, text_pair (for pairs) and labels. The worst mistakes are wrong labels of which the
-    model was surest, or values that are farthest off.
+    model was surest, texts with the surest wrong yes or no to one of several labels, or values that are farthest off.
     """
     columns = {"text": "text", "text_pair": "second text"}
     texts = [column for column in columns if column in examples.column_names]
     named = tuple(columns[column] for column in texts)
     if kind is Kind.VALUE:
         return _of_values(examples.select_columns(texts), named, prediction.predictions[:, 0], prediction.label_ids)
+    if kind is Kind.SEVERAL:
+        return _of_several(examples.select_columns(texts), named, labels, prediction.predictions, prediction.label_ids)
     return _of_labels(examples.select_columns(texts), named, labels, prediction.predictions, prediction.label_ids)
 
 
@@ -73,6 +75,27 @@ def _of_labels(texts: Dataset, named: tuple[str, ...], labels: list[str], logits
             for row in worst
         ],
         Confusion(tuple(labels), counts),
+    )
+
+
+def _of_several(texts: Dataset, named: tuple[str, ...], labels: list[str], logits, expected) -> Examined:
+    """Logits and expected ones among zeros: [examples, labels]."""
+    answered = logits > 0
+    off = abs(expit(logits.astype(float)) - expected).max(axis=1)
+    wrong = np.flatnonzero((answered != expected).any(axis=1))
+    worst = wrong[np.argsort(-off[wrong], kind="stable")][:SHOWN]
+
+    def names(chosen) -> str:
+        return ", ".join(label for label, one in zip(labels, chosen, strict=True) if one) or "none"
+
+    return Examined(
+        f"{len(wrong):,} of {len(expected):,} validation examples got a label too many or too few."
+        + (f" These are the {len(worst)} in which the model was surest of it." if len(worst) else ""),
+        (*named, "expected", "answered", "sure"),
+        [
+            (*_cut(texts[int(row)]), names(expected[row]), names(answered[row]), f"{100 * off[row]:.1f} %")
+            for row in worst
+        ],
     )
 
 

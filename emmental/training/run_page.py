@@ -18,6 +18,7 @@ from emmental.masks.mask import Mask
 from emmental.pruning.matrices import layer_number, matrix_type, short_type
 from emmental.recipes import paper_results
 from emmental.recipes.kinds import Kind
+from emmental.recipes.metrics import NOT_SHARES
 from emmental.report import page, usage
 from emmental.tasks.examined import Confusion, Examined
 from emmental.tasks.problem import Problem
@@ -84,7 +85,7 @@ def _lead(results: dict, mask: Mask | None, frozen: bool) -> str:
 
 def _compared(config: SMPConfig, problem: Problem, results: dict, published: dict[str, float]) -> list[dict]:
     """The chief metric of this run and of what it is to be held against, as far as that is known: a row each, with the
-    share of the whole bar."""
+    share of the whole bar; none of a metric without a whole."""
     metric = problem.metrics[0]
     whole = 100 if problem.kind is Kind.SPAN else 1
     dense = paper_results.published(problem.task, 1.0, paper_results.FINETUNED, kd=False, backbone=results["model"])
@@ -96,7 +97,11 @@ def _compared(config: SMPConfig, problem: Problem, results: dict, published: dic
         "published, fine-tuned densely": _scaled(dense.get(metric), whole) if config.method.prunes else None,
     }
     return [
-        {"name": name, "value": readable(value), "share": min(max(100 * value / whole, 0), 100)}
+        {
+            "name": name,
+            "value": readable(value),
+            "share": None if metric in NOT_SHARES else min(max(100 * value / whole, 0), 100),
+        }
         for name, value in values.items()
         if value is not None
     ]

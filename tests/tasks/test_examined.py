@@ -24,6 +24,14 @@ def test_wrong_labels_come_by_how_sure_they_are_and_are_counted():
     assert found.confusion.pairs() == [("x", "y", 1, 1.0), ("y", "x", 1, 0.5), ("z", "y", 1, 1.0)]
 
 
+def test_several_labels_by_the_surest_wrong_yes_or_no():
+    texts = Dataset.from_dict({"text": ["a", "b", "c"]})
+    logits = [[3, -1], [0.5, -2], [-0.5, -4]]
+    found = examine_sentences(Kind.SEVERAL, ["x", "y"], texts, prediction(logits, [[1, 0], [1, 1], [1, 0]]))
+    assert found.summary.startswith("2 of 3 validation examples got a label too many or too few.")
+    assert found.mistakes == [("b", "x, y", "x", "88.1 %"), ("c", "x", "none", "62.2 %")]
+
+
 def test_values_that_are_farthest_off_come_first_and_long_texts_are_cut():
     texts = Dataset.from_dict({"text": ["a", "b" * 1000], "text_pair": ["c", "d"], "labels": [1.0, 2.0]})
     found = examine_sentences(Kind.VALUE, ["score"], texts, prediction([[1.5], [0.25]], [1.0, 2.0]))
