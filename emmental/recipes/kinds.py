@@ -9,3 +9,4 @@ class Kind(StrEnum):
     LABEL = "label"  # one of several
     VALUE = "value"  # a number
     SPAN = "span"  # where an answer starts and ends in a text
+    TOKENS = "tokens"  # a label for each word of a text
