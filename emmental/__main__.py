@@ -65,6 +65,12 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("b", type=Path, help="the other mask file")
     verb = add("fold", verbs.fold_mask, "write a plain Hugging Face checkpoint with the mask folded in", npy, using)
     verb.add_argument("folder", type=Path, help="the folder to write")
+    verb.add_argument(
+        "--for",
+        dest="purpose",
+        choices=("pipeline",),
+        help="write one of transformers' own classifiers with the mask's answers, not the masked LM",
+    )
     words = "label texts or answer a question: probabilities, tab-separated"
     verb = add("predict", verbs.predict, words, npy, using, texts, mask=model)
     verb.add_argument("texts", nargs="*", help="the texts, each an argument")
@@ -92,7 +98,8 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--dtype", choices=floats.DTYPES, default="fp32", help="of the weights (default fp32: lossless)")
     verb.add_argument("--without_embeddings", action="store_true", help="leave them to the backbone: far smaller")
     verb = add("export", verbs.export, "write an ONNX file, checked with onnxruntime", npy, using, mask=model)
-    verb.add_argument("file", type=Path, help="the file to write; its name ends in .onnx")
+    words = "the file to write, whose name ends in .onnx; or a folder for Optimum, with config and tokenizer beside it"
+    verb.add_argument("file", type=Path, help=words)
     verb = add(
         "benchmark", verbs.benchmark_mask, "time a mask's model, dense and sparse; draws benchmark.png", npy, using
     )

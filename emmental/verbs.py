@@ -13,7 +13,7 @@ from emmental.benchmark import report, timing
 from emmental.common.errors import InputError
 from emmental.common.files import new_folder
 from emmental.common.text import file_size
-from emmental.export import shrunk, shrunk_folder, shrunk_report, task_file
+from emmental.export import pipeline_folder, shrunk, shrunk_folder, shrunk_report, task_file
 from emmental.inference import scoring, subjects
 from emmental.inference.load import fold, is_standalone, load_pruned
 from emmental.inference.sentences import Pruned
@@ -46,11 +46,22 @@ def fold_mask(arguments) -> None:
     if arguments.folder.exists():
         raise InputError(f"{arguments.folder} exists: name a new folder")
     mask = subjects.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
+    if arguments.purpose == "pipeline":
+        return fold_for_pipeline(mask, arguments)
     backbone = fold(mask, arguments.backbone, arguments.force)
     with new_folder(arguments.folder) as whole:
         backbone.model.save_pretrained(whole)
         backbone.tokenizer.save_pretrained(whole)
     print(f"{arguments.folder}: a plain {type(backbone.model).__name__}, {mask.density():.4f} of its encoder remain")
+
+
+def fold_for_pipeline(mask: masks.Mask, arguments) -> None:
+    pruned = load_pruned(mask, arguments.backbone, arguments.force)
+    model, difference = pipeline_folder.save(pruned.model, pruned.tokenizer, pruned.info, arguments.folder)
+    print(
+        f"{arguments.folder}: a plain {type(model).__name__}, {mask.density():.4f} of its encoder remain; its logits "
+        f"differ from the mask's by {difference:.1e}"
+    )
 
 
 def predict(arguments) -> None:
@@ -153,14 +164,18 @@ def pack(arguments) -> None:
 
 
 def export(arguments) -> None:
-    from emmental.export import onnx_file  # slow to import, and needed here alone
+    from emmental.export import onnx_file, onnx_folder  # slow to import, and needed here alone
 
     check_frozen(arguments)
     pruned = open_pruned(arguments)
-    labels = list(pruned.info.label_words)
-    difference, inputs, outputs = onnx_file.export(pruned.model, pruned.tokenizer, labels, arguments.file)
+    if arguments.file.suffix:
+        file, labels = arguments.file, list(pruned.info.label_words)
+        difference, inputs, outputs = onnx_file.export(pruned.model, pruned.tokenizer, labels, file)
+    else:
+        file = arguments.file / onnx_folder.MODEL
+        difference, inputs, outputs = onnx_folder.save(pruned.model, pruned.tokenizer, pruned.info, arguments.file)
     print(
-        f"{arguments.file}: {file_size(arguments.file)}, opset {onnx_file.OPSET}, {', '.join(inputs)} -> "
+        f"{file}: {file_size(file)}, opset {onnx_file.OPSET}, {', '.join(inputs)} -> "
         f"{', '.join(outputs)}; onnxruntime's logits differ from PyTorch's by {difference:.1e}"
     )
 

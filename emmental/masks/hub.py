@@ -15,6 +15,14 @@ from emmental.recipes.kinds import Kind
 
 CARD = "README.md"
 
+PIPELINES = {  # the Hub's names of tasks, and transformers' of pipelines
+    Kind.LABEL: "text-classification",
+    Kind.VALUE: "text-classification",
+    Kind.SEVERAL: "text-classification",
+    Kind.SPAN: "question-answering",
+    Kind.TOKENS: "token-classification",
+}
+
 
 def push(mask_file: Path, repository: str, private: bool = False, dry_run: bool = False) -> str:
     """Upload a mask file and its card in one commit; returns what was done. A dry run checks the file and says what it
@@ -59,7 +67,7 @@ def card(mask: masks.Mask) -> ModelCard:
         base_model=info.base_model if info.base_revision else None,
         base_model_relation="adapter" if info.base_revision else None,
         library_name="smp-pruning",
-        pipeline_tag="question-answering" if info.kind is Kind.SPAN else "text-classification",
+        pipeline_tag=PIPELINES[info.kind],
         tags=["pruning", "mask", info.task],
     )
     return ModelCard(f"""---
