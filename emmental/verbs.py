@@ -47,21 +47,17 @@ def fold_mask(arguments) -> None:
         raise InputError(f"{arguments.folder} exists: name a new folder")
     mask = subjects.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
     if arguments.purpose == "pipeline":
-        return fold_for_pipeline(mask, arguments)
-    backbone = fold(mask, arguments.backbone, arguments.force)
-    with new_folder(arguments.folder) as whole:
-        backbone.model.save_pretrained(whole)
-        backbone.tokenizer.save_pretrained(whole)
-    print(f"{arguments.folder}: a plain {type(backbone.model).__name__}, {mask.density():.4f} of its encoder remain")
-
-
-def fold_for_pipeline(mask: masks.Mask, arguments) -> None:
-    pruned = load_pruned(mask, arguments.backbone, arguments.force)
-    model, difference = pipeline_folder.save(pruned.model, pruned.tokenizer, pruned.info, arguments.folder)
-    print(
-        f"{arguments.folder}: a plain {type(model).__name__}, {mask.density():.4f} of its encoder remain; its logits "
-        f"differ from the mask's by {difference:.1e}"
-    )
+        pruned = load_pruned(mask, arguments.backbone, arguments.force)
+        model, difference = pipeline_folder.save(pruned.model, pruned.tokenizer, pruned.info, arguments.folder)
+        compared = f"; its logits differ from the mask's by {difference:.1e}"
+    else:
+        backbone, compared = fold(mask, arguments.backbone, arguments.force), ""
+        model = backbone.model
+        with new_folder(arguments.folder) as whole:
+            model.save_pretrained(whole)
+            backbone.tokenizer.save_pretrained(whole)
+    kept = f"{mask.density():.4f} of its encoder remain"
+    print(f"{arguments.folder}: a plain {type(model).__name__}, {kept}{compared}")
 
 
 def predict(arguments) -> None:

@@ -3,8 +3,8 @@
 The head is a dense layer, an activation f, a normalisation and the output layer, which most of transformers' own
 classifiers lack. A layer of their encoders computes x -> n2(a + W2 f(W1 a)) with a = n1(x + attention(x)). It computes
 the head, exactly but for rounding, where
-* attention gives zero, and n1 has the weights of the last layer's normalisation, which gets 1 and 0 in their place: what
-  is normalised twice is as good as normalised once;
+* attention gives zero, and n1 has the weight and bias of the last layer's normalisation, which itself becomes a plain
+  one: what is normalised twice is as good as normalised once;
 * units of W1 and W2 add f(dense(a)), and others take a away again: f(u) - f(-u) = u for GELU, ReLU and SiLU;
 * n2 is the head's normalisation.
 The price is the time and bytes of a layer, and feed-forwards that have, in all layers, the units that this one needs.
@@ -26,7 +26,7 @@ POST_NORM = re.compile("L{3,}NLLN")
 
 def units(model: nn.Module) -> int:
     """Units that the feed-forwards of a masked LM with this layer need. Raises InputError where it cannot have one."""
-    blocks, (dense, norm) = layers.blocks(model), head(model)
+    blocks, (dense, _) = layers.blocks(model), head(model)
     order = "".join("L" if isinstance(part, nn.Linear) else "N" for part in _parts(blocks[-1]))
     if len(blocks) != model.config.num_hidden_layers:
         raise _no(model, "its layers share their weights")
