@@ -50,9 +50,7 @@ def save(
         loaded, _ = load_model(DENSE_MODELS[info.kind], str(whole))
         difference = _compare(classifier, loaded, tokenizer)
         if not difference <= TOLERANCE:
-            raise InputError(
-                f"{folder} is not written: the logits of a {type(plain).__name__} differ by {difference:.1e}"
-            )
+            raise InputError(f"{folder} is not written: a {type(plain).__name__}'s logits differ by {difference:.1e}")
     return loaded, difference
 
 

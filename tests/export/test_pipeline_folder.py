@@ -29,7 +29,7 @@ WORDS = {
     Kind.LABEL: {"dull": "bad", "fine": "good", "in between": "film"},
     Kind.VALUE: {"stars": "good"},
     Kind.SPAN: {"start": "good", "end": "bad"},
-    Kind.TOKENS: {"O": "the", "B-ACTOR": "actor"},
+    Kind.TOKENS: {"THING": "the", "PERSON": "actor"},
 }
 ASKED = [(name, Kind.LABEL) for name in CONFIGS] + [("bert", kind) for kind in WORDS if kind is not Kind.LABEL]
 
@@ -120,8 +120,8 @@ def test_a_pipeline_gives_values_as_they_are_and_tags(said):
 
     _, answers, expected = said["bert", Kind.TOKENS]
     best = expected["logits"][0].argmax(-1)[1:4]  # [CLS] a good film [SEP]
-    tags = {word["word"]: word["entity"] for word in answers[0]}
-    assert tags == {w: "B-ACTOR" for w, tag in zip(TEXTS[0].split(), best, strict=True) if tag}
+    tags = [(word["word"], word["entity"]) for word in answers[0]]
+    assert tags == [(w, ["THING", "PERSON"][tag]) for w, tag in zip(TEXTS[0].split(), best, strict=True)]
 
 
 def test_one_that_differs_is_not_written(backbones, tmp_path, monkeypatch):
