@@ -13,6 +13,7 @@ from emmental.common.errors import InputError
 from emmental.inference.load import answering
 from emmental.inference.sentences import Pruned
 from emmental.inference.spans import PrunedSpans
+from emmental.inference.words import PrunedWords
 from emmental.models.backbones import Backbone, load_backbone
 from emmental.models.heads import HEADS, LabelWordModel, label_word_ids
 from emmental.pruning.masked_linear import swap_in
@@ -82,7 +83,7 @@ class MaskedBackbone:
         """The tasks that can be activated, in the order they were added."""
         return list(self._tasks)
 
-    def activate(self, name: str) -> Pruned | PrunedSpans:
+    def activate(self, name: str) -> Pruned | PrunedSpans | PrunedWords:
         """Switch to a task, and give what answers for it from now on. Raises InputError where there is none."""
         if name not in self._tasks:
             raise InputError(f"no task {name!r} was added: there are {', '.join(self._tasks) or 'none'}")

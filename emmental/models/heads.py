@@ -151,9 +151,9 @@ class TokenClassifier(LabelWordModel):
     """A label for each token: the logits of all label words at every token."""
 
     def forward(self, input_ids, attention_mask=None, token_type_ids=None, labels=None):
-        """input_ids, attention_mask, token_type_ids: int64 [batch, length]; labels: int64 [batch, length], IGNORED where
-        a token does not count. Returns a dict with ``logits`` [batch, length, words] and, where labels are given, the
-        scalar ``loss``."""
+        """input_ids, attention_mask, token_type_ids: int64 [batch, length]; labels: int64 [batch, length], IGNORED
+        where a token does not count. Returns a dict with ``logits`` [batch, length, words] and, where labels are given,
+        the scalar ``loss``."""
         outputs = {"logits": self.form(input_ids, attention_mask, token_type_ids)}
         if labels is not None:
             outputs = {"loss": token_loss(outputs["logits"], labels)} | outputs

@@ -33,8 +33,8 @@ def uniform_loss(logits: torch.Tensor, real: torch.Tensor | None = None) -> torc
 
 
 def token_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of logits [batch, length, labels] and int64 labels [batch, length], mean over the tokens that count:
-    all but those with IGNORED. At least one must."""
+    """Cross-entropy of logits [batch, length, labels] and int64 labels [batch, length], mean over the tokens that
+    count: all but those with IGNORED. At least one must."""
     return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
 
 
@@ -48,8 +48,8 @@ def token_distillation(
 
 
 def token_uniform_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of logits [batch, length, labels] towards all labels alike, mean over the tokens that count by these
-    labels [batch, length]."""
+    """Cross-entropy of logits [batch, length, labels] towards all labels alike, mean over the tokens that count by
+    these labels [batch, length]."""
     return _mean_of_counted(-F.log_softmax(logits, dim=-1).mean(-1), labels)
 
 
