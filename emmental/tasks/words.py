@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from datasets import Dataset
+from transformers import DataCollatorForTokenClassification
 
 from emmental.common.errors import InputError
+from emmental.recipes import lengths
 from emmental.recipes.kinds import Kind
 from emmental.tasks import custom, tables, words_examples, words_metrics
 from emmental.tasks.conll import write_conll
+from emmental.tasks.problem import Problem
 from emmental.tasks.source import Source
 from emmental.tasks.tables import Columns, Table
 from emmental.tasks.words_examples import OUTSIDE, TAGS, WORDS
@@ -71,12 +74,7 @@ def _tables(source: Source) -> list[Table]:
     return [words_examples.of_dataset(splits[name], f"{source.dataset_name}, {name}", columns) for name in names]
 
 
-def train_inputs(examples: Dataset, tokenizer, max_length: int) -> Dataset:
-    """What a model trains on: windows with their labels."""
-    return windows(examples, tokenizer, max_length).remove_columns(list(DECODING_COLUMNS))
-
-
-def choose(logits: torch.Tensor, labels) -> torch.Tensor:
+def best(logits: torch.Tensor, labels) -> torch.Tensor:
     """The best tags' numbers int64 [windows, length] of logits [windows, length, tags]: what Trainer keeps of them."""
     return logits.argmax(-1)
 
@@ -111,7 +109,7 @@ class Texts:
         return self._score(self.tags(answers))
 
     def compute_metrics(self, prediction) -> dict[str, float]:
-        """The scores of a Trainer's prediction over ``inputs``, of which ``choose`` was kept."""
+        """The scores of a Trainer's prediction over ``inputs``, of which ``best`` was kept."""
         return self.score(prediction.predictions[np.argsort(prediction.label_ids[LABELS.index("row")])])
 
     def baseline(self) -> float:
@@ -129,3 +127,26 @@ class Texts:
         counts = Counter(tag for tags in found for tag in tags)
         shown = ", ".join(f"{counts[tag]:,} {tag}" for tag in self.task.labels if counts[tag])
         return f"{counts.total():,} words of {len(found):,} texts: {shown}"
+
+
+def as_problem(
+    task: WordTask, train: Dataset, validation: Dataset, tokenizer, max_length: int, origin: dict | None = None
+) -> Problem:
+    """The examples as windows for this tokenizer. origin: where they are from, for the run's settings."""
+    texts = Texts(task, validation, tokenizer, max_length)
+    return Problem(
+        task=task.name,
+        kind=task.kind,
+        label_words=task.words,
+        label_names=LABELS,
+        unit="windows",
+        train=windows(train, tokenizer, max_length).remove_columns(list(DECODING_COLUMNS)),
+        validation={"": texts.inputs()},
+        compute_metrics=texts.compute_metrics,
+        metrics=task.metrics,
+        baseline=texts.baseline(),
+        reading={"max_length": max_length} | (origin or {}),
+        lengths=lengths.GLUE,
+        collator=DataCollatorForTokenClassification,
+        choose=best,
+    )
