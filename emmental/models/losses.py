@@ -4,7 +4,6 @@ import torch
 from torch.nn import functional as F
 
 PADDING_LOGIT = -1e4  # no probability, and finite, so that differences of such logits are zero and not NaN
-
 IGNORED = -100  # the label of a token that does not count, as transformers has it
 
 
@@ -16,6 +15,12 @@ def label_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 def value_loss(logits: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     """Mean squared error of logits [batch, 1] and float values [batch]."""
     return F.mse_loss(logits.squeeze(-1), values.to(logits.dtype))
+
+
+def several_loss(logits: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy of logits [batch, labels] and a one for each label that fits among zeros, of the same shape;
+    mean over both."""
+    return F.binary_cross_entropy_with_logits(logits, given.to(logits.dtype))
 
 
 def span_loss(start: torch.Tensor, end: torch.Tensor, positions: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
@@ -33,8 +38,8 @@ def uniform_loss(logits: torch.Tensor, real: torch.Tensor | None = None) -> torc
 
 
 def token_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of logits [batch, length, labels] and int64 labels [batch, length], mean over the tokens that count:
-    all but those with IGNORED. At least one must."""
+    """Cross-entropy of logits [batch, length, labels] and int64 labels [batch, length], mean over the tokens that
+    count: all but those with IGNORED. At least one must."""
     return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
 
 
@@ -48,8 +53,8 @@ def token_distillation(
 
 
 def token_uniform_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of logits [batch, length, labels] towards all labels alike, mean over the tokens that count by these
-    labels [batch, length]."""
+    """Cross-entropy of logits [batch, length, labels] towards all labels alike, mean over the tokens that count by
+    these labels [batch, length]."""
     return _mean_of_counted(-F.log_softmax(logits, dim=-1).mean(-1), labels)
 
 
@@ -89,3 +94,11 @@ def distillation(student: torch.Tensor, teacher: torch.Tensor, temperature: floa
         reduction="batchmean",
         log_target=True,
     )
+
+
+def several_distillation(student: torch.Tensor, teacher: torch.Tensor, temperature: float = 2.0) -> torch.Tensor:
+    """T^2 KL(teacher || student) of each label's yes or no by logits [batch, labels], mean over both, softened by T."""
+    student, teacher = student / temperature, teacher.to(student.dtype) / temperature
+    wanted = teacher.sigmoid()
+    surprise, least = (F.binary_cross_entropy_with_logits(logits, wanted) for logits in (student, teacher))
+    return temperature**2 * (surprise - least)

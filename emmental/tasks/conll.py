@@ -1,4 +1,4 @@
-"""CoNLL files: a word and its tags per line in columns, a blank line after each sentence. Knows no task."""
+"""CoNLL files: a word and what is said of it per line, in columns, with a blank line after each sentence."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -9,53 +9,43 @@ from emmental.common.files import replacing
 from emmental.tasks.rows import Row
 
 DOCUMENT = "-DOCSTART-"  # the first column of a line that is no word
-WORDS, TAGS = "words", "tags"  # the columns of a row that is read
 
 
-def read_conll(path: Path, word: int = 1, tag: int | None = -1) -> Iterator[Row]:
-    """The sentences of a file in order, with the lists WORDS and, where a tag is asked for, TAGS; a row's place is that
-    of its first word. Columns are parted by tabs where the file has any, else by blanks.
+def read_conll(path: Path) -> Iterator[Row]:
+    """The sentences of a file in order: for each column, named by its number from "1" on, the list of its cells; a
+    sentence's place is that of its first word. Columns are parted by tabs where a line has any, else by blanks.
 
-    word, tag: their columns, counted from 1, or backwards from -1. Raises InputError for a file that is missing, empty
-    or no text, and for a line whose columns are not as many as the first line's or too few.
+    Raises InputError for a file that is missing, without words or no text, and for a line whose columns are not as
+    many as the first word's.
     """
-    found, columns = False, None
+    columns = 0
     for sentence in _sentences(path):
-        for number, line in sentence:
-            columns = columns or len(line)
-            if len(line) != columns:
+        for number, cells in sentence:
+            columns = columns or len(cells)
+            if len(cells) != columns:
                 raise InputError(
-                    f"{path}, line {number}: {len(line)} columns, but the file's first word has {columns}: a word and "
-                    f"its tags are expected, and a blank line after each sentence"
+                    f"{path}, line {number}: {len(cells)} columns where the file's first word has {columns}: a word a "
+                    f"line with as many columns each is expected, and a blank line after each sentence"
                 )
-            for name, column in ((WORDS, word), (TAGS, tag)):
-                if column is not None and not 1 <= abs(column) <= columns:
-                    raise InputError(f"{path}, line {number}: no column {column} for the {name}, there are {columns}")
-        if tag is not None and _index(tag, columns) == _index(word, columns):
-            raise InputError(f"{path}, line {sentence[0][0]}: the only column {word} holds words, there are no tags")
-        found = True
-        picked = {WORDS: word} | ({TAGS: tag} if tag is not None else {})
-        values = {name: [line[_index(column, columns)] for _, line in sentence] for name, column in picked.items()}
-        yield Row(f"{path}, line {sentence[0][0]}", values)
-    if not found:
+        yield Row(
+            f"{path}, line {sentence[0][0]}",
+            {str(column): [cells[column - 1] for _, cells in sentence] for column in range(1, columns + 1)},
+        )
+    if not columns:
         raise InputError(f"{path}: no words in it")
 
 
-def _index(column: int, columns: int) -> int:
-    return column - 1 if column > 0 else columns + column
-
-
 def _sentences(path: Path) -> Iterator[list[tuple[int, list[str]]]]:
-    """Numbered lines as columns, those of a sentence together."""
+    """Numbered lines as cells, those of a sentence together."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     sentence = []
     try:
         with path.open(encoding="utf-8-sig", newline="\n") as file:
             for number, line in enumerate(file, 1):
-                columns = _columns(line)
-                if columns and columns[0] != DOCUMENT:
-                    sentence.append((number, columns))
+                cells = _cells(line)
+                if cells and cells[0] != DOCUMENT:
+                    sentence.append((number, cells))
                 elif sentence:
                     yield sentence
                     sentence = []
@@ -65,7 +55,7 @@ def _sentences(path: Path) -> Iterator[list[tuple[int, list[str]]]]:
         yield sentence
 
 
-def _columns(line: str) -> list[str]:
+def _cells(line: str) -> list[str]:
     # Not str.split(): a word may hold signs that Unicode counts as blanks.
     line = line.strip(" \t\r\n")
     return re.split(r" *\t *" if "\t" in line else " +", line) if line else []

@@ -35,9 +35,9 @@ class TeacherLogits:
         self._table = cache(self._on_device)
 
     def batch(self, rows: torch.Tensor, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Float32 logits of these rows (int64 [batch]) by name: ``logits`` [batch, labels] in the task's order, of words
-        [batch, longest of the rows, labels], or start_logits and end_logits [batch, longest of the rows], padded with
-        PADDING_LOGIT. inputs: what the student reads of them, which is not looked at."""
+        """Float32 logits of these rows (int64 [batch]) by name: ``logits`` [batch, labels] in the task's order, of
+        words [batch, longest of the rows, labels], or start_logits and end_logits [batch, longest of the rows], padded
+        with PADDING_LOGIT. inputs: what the student reads of them, which is not looked at."""
         if not self.by_token:
             return {"logits": self._table(rows.device)[rows]}
         found = {
