@@ -111,9 +111,15 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("repository", help="owner/name")
     verb.add_argument("--private", action="store_true", help="create the repository as a private one")
     verb.add_argument("--dry_run", action="store_true", help="check the mask and show the card, upload nothing")
+    verb.add_argument("--license", help="of the mask, as the Hub writes it: apache-2.0, mit, …")
+    verb.add_argument("--language", nargs="+", help="of the texts, as the Hub writes it: en, de, …")
+    verb.add_argument("--dataset", nargs="+", help="the Hub's names of the data that it was trained on")
     verb = add("pull", verbs.pull, "download a mask from the Hugging Face Hub and print its path", mask=None)
     verb.add_argument("repository", help="owner/name")
     verb.add_argument("--revision", help="branch, tag or commit")
+    words = "list the masks of a user, an organisation or a collection on the Hugging Face Hub"
+    verb = add("list", verbs.list_masks, words, mask=None)
+    verb.add_argument("place", help="user or organisation; or collection: owner/title-id")
     return parser
 
 

@@ -20,7 +20,7 @@ from emmental.inference.load import fold, is_standalone, load_pruned
 from emmental.inference.sentences import Pruned
 from emmental.inference.spans import PrunedSpans
 from emmental.inference.trained import is_fine_tuned
-from emmental.masks import describe, hub
+from emmental.masks import describe, gallery, hub
 from emmental.recipes.kinds import Kind
 from emmental.tasks import custom_predictions, sentences, squad
 from emmental.tasks.label_map import parse_label_map
@@ -217,8 +217,13 @@ def benchmark_mask(arguments) -> None:
 
 
 def push(arguments) -> None:
-    print(hub.push(arguments.mask, arguments.repository, arguments.private, arguments.dry_run))
+    known = hub.Known(license=arguments.license, languages=arguments.language, datasets=arguments.dataset)
+    print(hub.push(arguments.mask, arguments.repository, arguments.private, arguments.dry_run, known))
 
 
 def pull(arguments) -> None:
     print(hub.pull(arguments.repository, arguments.revision))
+
+
+def list_masks(arguments) -> None:
+    print(gallery.show(arguments.place))
