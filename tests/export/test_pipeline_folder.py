@@ -28,6 +28,7 @@ TEXTS = ["a good film", "bad", "very dull plot , bad music and a slow story"]
 WORDS = {
     Kind.LABEL: {"dull": "bad", "fine": "good", "in between": "film"},
     Kind.VALUE: {"stars": "good"},
+    Kind.SEVERAL: {"sad": "bad", "funny": "good"},
     Kind.SPAN: {"start": "good", "end": "bad"},
     Kind.TOKENS: {"THING": "the", "PERSON": "actor"},
 }
@@ -113,10 +114,14 @@ def test_a_pipeline_names_the_labels(said, name):
     np.testing.assert_allclose([answer["score"] for answer in answers], probabilities.max(-1).values, atol=1e-5)
 
 
-def test_a_pipeline_gives_values_as_they_are_and_tags(said):
+def test_a_pipeline_gives_values_as_they_are_each_label_its_own_chance_and_tags(said):
     _, answers, expected = said["bert", Kind.VALUE]
     assert {answer["label"] for answer in answers} == {"stars"}
     np.testing.assert_allclose([answer["score"] for answer in answers], expected["logits"][:, 0], atol=1e-5)
+
+    _, answers, expected = said["bert", Kind.SEVERAL]
+    likeliest = torch.from_numpy(expected["logits"]).sigmoid().max(-1).values
+    np.testing.assert_allclose([answer["score"] for answer in answers], likeliest, atol=1e-5)
 
     _, answers, expected = said["bert", Kind.TOKENS]
     best = expected["logits"][0].argmax(-1)[1:4]  # [CLS] a good film [SEP]
