@@ -31,18 +31,17 @@ def problem(backbone):
 
 def test_the_head_is_asked_at_the_tokens_that_count(backbone, problem, monkeypatch):
     monkeypatch.setattr(label_words, "SAMPLE", 100)
-    rows, tokens = label_words.sample(problem.train, Kind.TOKENS, 5)
-    answers = label_words.answer_matrix(problem, rows, tokens)
-    assert answers.sum(0).tolist() == [20] * 5  # of each tag as many
-    assert (answers.sum(1) == 1).all()
+    rows, tokens, given = label_words.sample_tokens(problem.train, 5)
+    assert np.bincount(given).tolist() == [20] * 5  # of each tag as many
+    assert 0.3 < (rows < 75).mean() < 0.7  # from all over the data
     ids = [9, 20, 5]
     said = label_words.logits_at(backbone, problem.train.select(rows), tokens, ids, CPU)
     with torch.no_grad():
         for number in (0, 7, 99):
-            given = problem.train[int(rows[number])]
-            logits = backbone.model.eval()(input_ids=torch.tensor([given["input_ids"]])).logits[0, tokens[number], ids]
+            row = problem.train[int(rows[number])]
+            logits = backbone.model.eval()(input_ids=torch.tensor([row["input_ids"]])).logits[0, tokens[number], ids]
             np.testing.assert_allclose(said[number], logits, atol=1e-5)
-            assert given["labels"][tokens[number]] == answers[number].argmax()
+            assert row["labels"][tokens[number]] == given[number]
 
 
 def test_words_tell_tags_apart(backbone, problem):
@@ -51,11 +50,10 @@ def test_words_tell_tags_apart(backbone, problem):
     found = label_words.label_words(backbone, problem, CPU)
     assert list(found) == list(TAGS)
     assert len({*found.values()}) == 5
-    rows, tokens = label_words.sample(problem.train, Kind.TOKENS, 5)
-    answers = label_words.answer_matrix(problem, rows, tokens)
+    rows, tokens, given = label_words.sample_tokens(problem.train, 5)
     vocabulary = label_words.whole_words(backbone.tokenizer)
     said = label_words.logits_at(backbone, problem.train.select(rows), tokens, list(vocabulary.values()), CPU)
-    fits = label_words.agreement(said, answers)
+    fits = label_words.agreement(said, np.eye(5)[given])
     places = [list(vocabulary).index(word) for word in found.values()]
     chosen = fits[range(5), places]
     assert (chosen > 0).all()
