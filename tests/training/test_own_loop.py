@@ -1,0 +1,197 @@
+"""A plain PyTorch loop with MaskLearner: the masks of SMPTrainer, weights that stay, files that are of use."""
+
+import dataclasses
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    DataCollatorWithPadding,
+    get_linear_schedule_with_warmup,
+)
+
+from emmental import MaskLearner, load_pruned, masks
+from emmental.common.errors import InputError
+from emmental.models.heads import SequenceClassifier
+from emmental.pruning.masked_linear import masked_layers
+from emmental.pruning.vectors import encoder_vectors
+from tests.helpers.small_run import STEPS, build, examples, scores_of
+
+TEXTS = ["a good film", "very dull plot , bad music"]
+WORDS = {"0": "terrible", "1": "great"}
+
+
+@pytest.mark.parametrize("allocation", ["local", "soft", "global"])
+@pytest.mark.parametrize("final_lambda", [0.0, 20.0])
+def test_the_loop_and_the_trainer_agree_bit_for_bit(allocation, final_lambda, tiny_bert, tmp_path):
+    flags = {"magnitude_topk_threshold": allocation == "soft", "global_topk": allocation == "global"}
+    trainer = build(tiny_bert, tmp_path, dropout=0.0, final_lambda=final_lambda, **flags)
+    batches, collate = [], trainer.data_collator
+
+    def noted(rows):
+        batches.append(collate(rows))
+        return batches[-1]
+
+    trainer.data_collator = noted
+    trainer.train()
+
+    model = AutoModelForMaskedLM.from_pretrained(tiny_bert)
+    settings = {"allocation": allocation, "pruning_steps": 4, "final_lambda": final_lambda}
+    learner = MaskLearner(model, density=0.2, steps=STEPS, **settings)
+    classifier = SequenceClassifier(model, [8, 9]).train()
+    for module in classifier.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    optimizer = torch.optim.AdamW(learner.scores(), lr=0.05, weight_decay=0.0, fused=True)
+    rate = get_linear_schedule_with_warmup(optimizer, 0, STEPS)
+    for number, batch in enumerate(batches[:STEPS], 1):  # the loader looks one batch ahead
+        optimizer.param_groups[0]["eps"] = 1e-8 / (1 - 0.999**number) ** 0.5  # as the trainer's
+        optimizer.zero_grad()
+        classifier(**batch)["loss"].backward()
+        if final_lambda:
+            learner.regularise()
+        torch.nn.utils.clip_grad_norm_(learner.scores(), 1.0)
+        optimizer.step()
+        rate.step()
+        learner.step()
+
+    expected = scores_of(trainer)
+    assert list(learner.layers) == list(trainer.masked_layers)
+    for name, layer in learner.layers.items():
+        assert torch.equal(layer.mask_scores, expected[name]), name
+        assert torch.equal(layer.mask, trainer.masked_layers[name].mask), name
+    assert 0.19 < learner.density() <= 0.2
+
+
+def learn(model, learner, others=(), device="cpu", collate=None):
+    """A loop as a user writes it, over a model that knows its loss."""
+    optimizer = torch.optim.AdamW([{"params": learner.scores(), "lr": 0.05}, {"params": others}], weight_decay=0.0)
+    for _ in range(STEPS):
+        loss = model(**collate(list(examples(8))).to(device))["loss"]
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        learner.step()
+
+
+def test_a_mask_in_label_words_is_all_that_is_needed(device, tiny_bert, tmp_path):
+    """The file is loaded by name and answers as the model in the loop did; no weight was touched."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    model = AutoModelForMaskedLM.from_pretrained(tiny_bert).to(device)
+    before = {name: weight.clone() for name, weight in model.bert.named_parameters()}
+    learner = MaskLearner(model, density=0.25, steps=STEPS, tokenizer=tokenizer)
+    classifier = SequenceClassifier(model, [8, 9]).train()
+    learn(classifier, learner, device=device, collate=DataCollatorWithPadding(tokenizer))
+    learner.save(tmp_path / "films.smp", task="films", label_words=WORDS)
+
+    after = {name: weight for name, weight in model.bert.named_parameters() if not name.endswith("mask_scores")}
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+    with torch.no_grad():
+        logits = classifier.eval()(**tokenizer(TEXTS, padding=True, return_tensors="pt").to(device))["logits"].cpu()
+    pruned = load_pruned(tmp_path / "films.smp")
+    torch.testing.assert_close(torch.from_numpy(pruned.logits(TEXTS)), logits, rtol=1e-5, atol=1e-5)
+    assert (pruned.info.task, pruned.labels) == ("films", ["0", "1"])
+    assert pruned.info.backbone_sha256
+    assert masks.load(tmp_path / "films.smp").density() == pytest.approx(0.25, abs=0.01)
+
+
+def test_a_classifier_of_one_s_own_keeps_its_head_beside_the_mask(tiny_bert, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_pretrained(tiny_bert)
+    encoder = {name: weight.clone() for name, weight in model.bert.encoder.named_parameters()}
+    head = model.classifier.weight.clone()
+    learner = MaskLearner(model, density=0.25, steps=STEPS)
+    assert not model.classifier.weight.requires_grad
+    model.classifier.requires_grad_(True)
+    learn(model.train(), learner, model.classifier.parameters(), collate=DataCollatorWithPadding(tokenizer))
+    learner.save(tmp_path / "films.safetensors", task="films")
+    save_file(model.classifier.state_dict(), tmp_path / "head.safetensors")
+    assert not torch.equal(model.classifier.weight, head)
+    for name, weight in model.bert.encoder.named_parameters():
+        assert name.endswith("mask_scores") or torch.equal(weight, encoder[name]), name
+
+    inputs = tokenizer(TEXTS, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        expected = model.eval()(**inputs).logits
+    learner.fold()
+    assert not masked_layers(model)
+    model.save_pretrained(tmp_path / "plain")
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "plain").eval()
+    torch.manual_seed(0)
+    again = AutoModelForSequenceClassification.from_pretrained(tiny_bert).eval()  # the same pooler, drawn at random
+    again.classifier.load_state_dict(load_file(tmp_path / "head.safetensors"))
+    masks.fold(masks.load(tmp_path / "films.safetensors"), again)
+    with torch.no_grad():
+        assert torch.equal(plain(**inputs).logits, expected)
+        assert torch.equal(again(**inputs).logits, expected)
+    with pytest.raises(InputError, match="with a head that was trained beside it, which is not in its file"):
+        load_pruned(tmp_path / "films.safetensors")
+
+
+def test_norms_that_were_trained_beside_are_in_the_file(tiny_bert, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    model = AutoModelForMaskedLM.from_pretrained(tiny_bert)
+    learner = MaskLearner(model, density=0.25, steps=STEPS, tokenizer=tokenizer)
+    vectors = list(encoder_vectors(model).values())
+    for vector in vectors:
+        vector.requires_grad_(True)
+    classifier = SequenceClassifier(model, [8, 9]).train()
+    learn(classifier, learner, vectors, collate=DataCollatorWithPadding(tokenizer))
+    learner.save(tmp_path / "films.smp", label_words=WORDS)
+    with torch.no_grad():
+        logits = classifier.eval()(**tokenizer(TEXTS, padding=True, return_tensors="pt"))["logits"]
+    assert len(masks.load(tmp_path / "films.smp").vectors) == len(vectors)
+    torch.testing.assert_close(torch.from_numpy(load_pruned(tmp_path / "films.smp").logits(TEXTS)), logits)
+
+
+def test_a_loop_goes_on_from_its_model_s_state(tiny_bert):
+    collate = DataCollatorWithPadding(AutoTokenizer.from_pretrained(tiny_bert))
+    model = AutoModelForMaskedLM.from_pretrained(tiny_bert)
+    learner = MaskLearner(model, density=0.25, steps=2 * STEPS)
+    learn(SequenceClassifier(model, [8, 9]).train(), learner, collate=collate)
+    again = AutoModelForMaskedLM.from_pretrained(tiny_bert)
+    resumed = MaskLearner(again, density=0.25, steps=2 * STEPS)
+    again.bert.load_state_dict(model.bert.state_dict())
+    resumed.go_to(learner.done)
+    assert resumed.density() == learner.density() > 0.25
+    for name, layer in resumed.layers.items():
+        assert torch.equal(layer.mask, learner.layers[name].mask)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"density": 0}, "density 0: it lies above 0"),
+        ({"allocation": "sfot"}, "allocation 'sfot': there are local, soft, global"),
+        ({"mask_init": "wanda"}, "mask_init 'wanda': there are constant"),
+        ({"steps": 1}, "1 training steps leave no room for pruning"),
+    ],
+)
+def test_what_no_run_can_have_is_refused(settings, words, tiny_bert):
+    model = AutoModelForMaskedLM.from_pretrained(tiny_bert)
+    with pytest.raises(InputError, match=words):
+        MaskLearner(model, **{"density": 0.1, "steps": STEPS} | settings)
+    assert not masked_layers(model)
+
+
+def test_a_model_in_half_precision_or_without_blocks_is_refused(tiny_bert):
+    half = AutoModelForMaskedLM.from_pretrained(tiny_bert, dtype=torch.bfloat16)
+    with pytest.raises(InputError, match=r"the model is in torch\.bfloat16"):
+        MaskLearner(half, density=0.1, steps=STEPS)
+    bare = AutoModelForMaskedLM.from_pretrained(tiny_bert, num_hidden_layers=0)
+    with pytest.raises(InputError, match="no linear layers in numbered blocks"):
+        MaskLearner(bare, density=0.1, steps=STEPS)
+
+
+def test_what_the_file_says_can_be_read_again(tiny_bert, tmp_path):
+    model = AutoModelForMaskedLM.from_pretrained(tiny_bert)
+    learner = MaskLearner(model, density=0.25, steps=STEPS, allocation="global")
+    learner.save(tmp_path / "m.safetensors", task="grades", label_words={"score": "yes"}, kind="value")
+    info = masks.load(tmp_path / "m.safetensors").info
+    assert info == dataclasses.replace(learner.mask().info, task="grades", label_words={"score": "yes"}, kind="value")
+    assert (info.density, info.allocation, info.method) == (0.25, "global", "topK")
