@@ -84,8 +84,8 @@ class MaskLearner:
         self.go_to(0)
 
     def scores(self) -> list[nn.Parameter]:
-        """What the optimiser is to train: a float32 matrix [out, in] for each masked layer. Weight decay would pull them
-        to 0, and is to be 0."""
+        """What the optimiser is to train: a float32 matrix [out, in] for each masked layer, without weight decay, which
+        would pull them to 0."""
         return [layer.mask_scores for layer in self.layers.values()]
 
     def regularise(self, gradient_scale: float = 1.0) -> torch.Tensor:
