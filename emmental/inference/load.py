@@ -12,6 +12,7 @@ from emmental.export import shrunk_folder, task_file
 from emmental.inference import trained
 from emmental.inference.sentences import Pruned
 from emmental.inference.spans import PrunedSpans
+from emmental.masks.resident import ResidentMask
 from emmental.models.backbones import Backbone, load_backbone
 from emmental.models.heads import HEADS, LabelWordModel, label_word_ids
 from emmental.recipes.kinds import Kind
@@ -59,7 +60,7 @@ def _opened(mask: masks.Mask | str | Path, backbone: Backbone | str | None, forc
         if trained.is_fine_tuned(path):
             return answering(*trained.load(path))
         mask = masks.load(path)
-    return _ready(fold(mask, backbone, force), mask.info)
+    return _ready(fold(mask, backbone, force), mask)
 
 
 def is_standalone(path: Path) -> bool:
@@ -79,14 +80,17 @@ def fold(mask: masks.Mask, backbone: Backbone | str | None = None, force: bool =
     return backbone
 
 
-def _ready(backbone: Backbone, info: masks.MaskInfo) -> Pruned | PrunedSpans:
-    word_ids = label_word_ids(backbone.tokenizer, list(info.label_words.values()))
-    return answering(HEADS[info.kind](backbone.model, word_ids).eval(), backbone.tokenizer, info)
+def _ready(backbone: Backbone, mask: masks.Mask) -> Pruned | PrunedSpans:
+    word_ids = label_word_ids(backbone.tokenizer, list(mask.info.label_words.values()))
+    head = HEADS[mask.info.kind](backbone.model, word_ids).eval()
+    return answering(head, backbone.tokenizer, mask.info, ResidentMask.of(mask))
 
 
-def answering(model: nn.Module, tokenizer: PreTrainedTokenizerBase, info: masks.MaskInfo) -> Pruned | PrunedSpans:
+def answering(
+    model: nn.Module, tokenizer: PreTrainedTokenizerBase, info: masks.MaskInfo, mask: ResidentMask | None = None
+) -> Pruned | PrunedSpans:
     """A model that is ready to answer, as its task is asked."""
-    return (PrunedSpans if info.kind is Kind.SPAN else Pruned)(model, tokenizer, info)
+    return (PrunedSpans if info.kind is Kind.SPAN else Pruned)(model, tokenizer, info, mask)
 
 
 def set_runtime(pruned: Pruned | PrunedSpans, runtime: str) -> Pruned | PrunedSpans:

@@ -10,7 +10,7 @@ from emmental.masks import files
 from emmental.training import own_loop
 from tests.helpers.tiny import random_mask
 
-MODULES = {load: 1, sentences: 2, spans: 1, switching: 1, files: 2, own_loop: 1}  # their docstrings with examples
+MODULES = {load: 1, sentences: 3, spans: 1, switching: 2, files: 2, own_loop: 1}  # their docstrings with examples
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

@@ -8,7 +8,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import ModelCard
 
-from emmental import masks
+from emmental import load_pruned, masks
 from emmental.common.errors import InputError
 from emmental.masks import hub
 from emmental.recipes.kinds import Kind
@@ -92,6 +92,15 @@ def test_mask_and_card_are_one_commit(mask, mask_file, server):
     files = {line["value"]["path"]: line["value"]["content"] for line in commit if line["key"] == "file"}
     files = {name: base64.b64decode(content) for name, content in files.items()}
     assert files == {"mask.smp": mask_file.read_bytes(), "README.md": str(hub.card(mask)).encode()}
+
+
+def test_a_model_in_memory_pushes_its_mask(mask, mask_file, server):
+    server.answer = Hub()
+    load_pruned(mask).push_to_hub("someone/films")
+    (commit,) = server.answer.commits
+    files = {line["value"]["path"]: line["value"]["content"] for line in commit if line["key"] == "file"}
+    assert files.keys() == {"mask.smp", "README.md"}
+    assert base64.b64decode(files["mask.smp"]) == mask_file.read_bytes()
 
 
 def test_what_the_hub_says_of_a_card_reaches_the_user(mask_file, server):
