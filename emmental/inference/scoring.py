@@ -14,7 +14,8 @@ from emmental.models.backbones import Backbone
 from emmental.pruning.matrices import encoder_linears
 from emmental.recipes import paper_results
 from emmental.recipes.kinds import Kind
-from emmental.tasks import glue, squad
+from emmental.tasks import glue, metrics, squad
+from emmental.tasks.sentence_task import answers, tokenized, with_words
 from emmental.tasks.source import Source
 
 
@@ -35,7 +36,7 @@ def score(
     if mask.info.kind is Kind.SPAN:
         words = squad.with_words(given)
     else:
-        words = glue.with_words(glue.TASKS[mask.info.task], given).words
+        words = with_words(glue.TASKS[mask.info.task], given).words
     mask = replace(mask, info=replace(mask.info, label_words=words))
     return _measure(load_pruned(mask, backbone, force, runtime), source, reading)
 
@@ -60,10 +61,10 @@ def _measure(pruned: Pruned | PrunedSpans, source: Source, reading: dict) -> dic
     in_order = [pruned.labels.index(label) for label in task.labels]  # of the data
     measured = {}
     for name, split in glue.load_validation(task, source).items():
-        features = glue.tokenized(split, pruned.tokenizer, pruned.reading_length(reading.get("max_length")))
+        features = tokenized(split, pruned.tokenizer, pruned.reading_length(reading.get("max_length")))
         logits = feature_logits(pruned.model, pruned.tokenizer, features[:])[:, in_order]
-        metrics = glue.score(task, glue.answers(task, logits), features["labels"][:])
-        measured |= {f"{name}_{metric}".removeprefix("_"): value for metric, value in metrics.items()}
+        figures = metrics.score(task, answers(task, logits), features["labels"][:])
+        measured |= {f"{name}_{metric}".removeprefix("_"): value for metric, value in figures.items()}
     return measured
 
 

@@ -11,6 +11,7 @@ from emmental.inference.load import load_pruned
 from emmental.inference.sentences import feature_logits
 from emmental.models.backbones import Backbone, load_dense, load_tokenizer
 from emmental.tasks import glue, glue_submission
+from emmental.tasks.sentence_task import tokenized, with_words
 
 
 def predict_pruned(
@@ -25,7 +26,7 @@ def predict_pruned(
     mask = subjects.read_subject(subject, backbone.name, name)
     if mask.info.task != name:
         raise InputError(f"{subject.path} is a mask for {mask.info.task}, but --task_name is {name}")
-    task = glue.with_words(glue.TASKS[name], mask.info.label_words)
+    task = with_words(glue.TASKS[name], mask.info.label_words)
     mask = replace(mask, info=replace(mask.info, label_words=task.words))  # logits in the order of the data's labels
     pruned = load_pruned(mask, backbone)
     _write(task, pruned.model, pruned.tokenizer, tests, max_length, folder)
@@ -42,6 +43,6 @@ def predict_dense(
 
 def _write(task, model, tokenizer, tests, max_length, folder):
     for name, test in tests.items():
-        features = glue.tokenized(test, tokenizer, max_length)
+        features = tokenized(test, tokenizer, max_length)
         logits = feature_logits(model, tokenizer, features[:])
         print(f"{folder / name}: {glue_submission.write(task, test, logits, folder / name)}")

@@ -14,10 +14,11 @@ from emmental.models.backbones import load_backbone
 from emmental.recipes import lengths
 from emmental.recipes.settings import BackboneArguments, SentenceDataArguments, check_files
 from emmental.scripts.arguments import parse
-from emmental.tasks import glue, glue_submission
+from emmental.tasks import glue, glue_submission, metrics
 from emmental.tasks.batches import shortest_first
 from emmental.tasks.label_map import parse_label_map
 from emmental.tasks.problem import Problem
+from emmental.tasks.sentence_task import SentenceTask, tokenized, with_words
 from emmental.tasks.source import Source
 from emmental.training.config import SMPConfig
 from emmental.training.run import run
@@ -44,7 +45,7 @@ def train(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfi
     """Train for the task by the configured method."""
     task = glue.TASKS[data.task_name]
     if data.label_map:
-        task = glue.with_words(task, parse_label_map(data.label_map))
+        task = with_words(task, parse_label_map(data.label_map))
     source = sources(data)
     check_files(data)
     with config.main_process_first(desc="downloads"):
@@ -78,20 +79,20 @@ def sources(data: SentenceDataArguments) -> Source:
     return Source(data.data_dir, data.train_file, data.validation_file, data.test_file)
 
 
-def as_problem(task: glue.SentenceTask, examples, validation: dict, tokenizer, max_length: int) -> Problem:
+def as_problem(task: SentenceTask, examples, validation: dict, tokenizer, max_length: int) -> Problem:
     """The sentence task's examples as features for this tokenizer."""
-    features = {name: glue.tokenized(split, tokenizer, max_length) for name, split in validation.items()}
+    features = {name: tokenized(split, tokenizer, max_length) for name, split in validation.items()}
     return Problem(
         task=task.name,
         kind=task.kind,
         label_words=task.words,
         label_names=("labels",),
         unit="examples",
-        train=glue.tokenized(examples, tokenizer, max_length),
+        train=tokenized(examples, tokenizer, max_length),
         validation={name: shortest_first(split) for name, split in features.items()},
-        compute_metrics=glue.compute_metrics(task),
+        compute_metrics=metrics.compute_metrics(task),
         metrics=task.metrics,
-        baseline=glue.majority_baseline(task, validation[""]),
+        baseline=metrics.majority_baseline(task, validation[""]),
         reading={"max_length": max_length},
         lengths=lengths.GLUE,
     )
