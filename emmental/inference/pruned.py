@@ -1,7 +1,7 @@
 """What every pruned model has, whatever it answers: its parts, its place, and its mask."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -19,12 +19,14 @@ from emmental.models.forms import DenseForm
 @dataclass
 class PrunedModel:
     """Base of what answers. It may be asked from several threads. mask: that its weights were multiplied by; None where
-    it was loaded from a file or folder that has weights in place of one."""
+    it was loaded from a file or folder that has weights in place of one. results: of the run that emmental.prune made
+    it in, what all_results.json holds."""
 
     model: nn.Module
     tokenizer: PreTrainedTokenizerBase
     info: masks.MaskInfo
     mask: ResidentMask | None = None
+    results: dict = field(default_factory=dict)
 
     def to(self, device: torch.device | str) -> Self:
         """The same, computed there from now on; of a MaskedBackbone's task all tasks move. Not while other threads ask.

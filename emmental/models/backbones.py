@@ -173,11 +173,12 @@ def minilm_folder() -> Path:
 @contextlib.contextmanager
 def _only_errors_logged():
     """No loading bars, nor reports of weights that are missing or not needed: the plan says it in one line."""
-    level = logging.get_verbosity()
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        logging.enable_progress_bar()
+        if bars:
+            logging.enable_progress_bar()
         logging.set_verbosity(level)

@@ -90,9 +90,7 @@ def test_mixed_tasks_in_one_batch_are_answered_as_alone(device, tasks, tiny_bert
 
 def test_what_cannot_be_answered_is_one_message(tasks, tiny_bert):
     shared = backbone_with(tasks, tiny_bert)
-    with pytest.raises(
-        InputError, match="no task 'books', 'music' was added: there are films, others, norms"
-    ):
+    with pytest.raises(InputError, match="no task 'books', 'music' was added: there are films, others, norms"):
         shared.predict([("films", "a"), ("books", "b"), ("music", "c"), ("books", "d")])
     with pytest.raises(InputError, match="nli: all its requests have one text, or all have two"):
         shared.predict([("nli", "a", "b"), ("nli", "c")])
