@@ -13,8 +13,7 @@ from torch import nn
 from emmental import masks
 from emmental.common.errors import InputError
 from emmental.inference.load import answering
-from emmental.inference.sentences import Pruned
-from emmental.inference.spans import PrunedSpans
+from emmental.inference.pruned import PrunedModel
 from emmental.masks.resident import ResidentMask
 from emmental.models.backbones import Backbone, load_backbone
 from emmental.models.heads import HEADS, LabelWordModel, label_word_ids
@@ -84,7 +83,7 @@ class MaskedBackbone:
         """The tasks that can be activated, in the order they were added."""
         return list(self._tasks)
 
-    def activate(self, name: str) -> Pruned | PrunedSpans:
+    def activate(self, name: str) -> PrunedModel:
         """Switch to a task, and give what answers for it from now on. Raises InputError where there is none."""
         self._check_names([name])
         task = self._tasks[name]

@@ -13,6 +13,7 @@ from transformers import (
     AutoModelForMaskedLM,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -49,6 +50,7 @@ DENSE_MODELS = {  # transformers' classes of fine-tuned models
     Kind.LABEL: AutoModelForSequenceClassification,
     Kind.VALUE: AutoModelForSequenceClassification,
     Kind.SPAN: AutoModelForQuestionAnswering,
+    Kind.TOKENS: AutoModelForTokenClassification,
 }
 
 

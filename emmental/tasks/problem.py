@@ -30,6 +30,8 @@ class Problem:
     reading: dict[str, int | float]  # how texts became features; max_length among it
     lengths: Lengths
     write_answers: Callable[[object, Path], None] | None = None  # Trainer's prediction, output folder
+    collator: Callable = DataCollatorWithPadding  # makes batches, for a tokenizer
+    choose: Callable | None = None  # of logits and labels: what compute_metrics gets in place of the logits
 
     @property
     def max_length(self) -> int:
@@ -43,8 +45,9 @@ class Problem:
             "eval_dataset": self.validation[""],
             "more_eval_datasets": {name: dataset for name, dataset in self.validation.items() if name},
             "processing_class": tokenizer,
-            "data_collator": DataCollatorWithPadding(tokenizer),
+            "data_collator": self.collator(tokenizer),
             "compute_metrics": self.compute_metrics,
+            "preprocess_logits_for_metrics": self.choose,
             "distillation": HEADS[self.kind].distillation,
             "uniform": HEADS[self.kind].uniform,
         }

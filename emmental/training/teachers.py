@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from emmental.common.errors import InputError
 from emmental.models.backbones import DENSE_MODELS, load_model, load_tokenizer
+from emmental.models.losses import IGNORED
 from emmental.recipes.kinds import Kind
 from emmental.tasks.problem import Problem
 from emmental.training.teacher_logits import SIDES, compute_logits
@@ -96,17 +97,20 @@ def check_order(teacher: Teacher, problem: Problem, tokenizer: PreTrainedTokeniz
     elif problem.kind is Kind.VALUE:
         _check_values(teacher, sample, logits)
     else:
-        _check_classes(teacher, list(problem.label_words), sample, logits)
+        truth, predicted = sample["labels"][:], [row.argmax(-1) for row in logits["logits"]]
+        if problem.kind is Kind.TOKENS:
+            truth, predicted = np.concatenate(truth), np.concatenate(predicted)
+            predicted, truth = predicted[truth != IGNORED], truth[truth != IGNORED]
+        _check_classes(teacher, list(problem.label_words), np.array(truth), np.array(predicted))
 
 
-def _check_classes(teacher: Teacher, labels: list[str], sample: Dataset, logits: dict) -> None:
-    truth, predicted = np.array(sample["labels"][:]), np.array(logits["logits"]).argmax(1)
+def _check_classes(teacher: Teacher, labels: list[str], truth: np.ndarray, predicted: np.ndarray) -> None:
     right = {  # by order, the share of right labels; classes count alike, so that the commonest is no good answer
         order: balanced_accuracy_score(truth, np.argsort(order)[predicted])
         for order in itertools.permutations(range(len(labels)))
     }
     best, chosen = max(right, key=right.get), teacher.order
-    noise = 2 * (0.25 / len(sample)) ** 0.5  # two standard deviations of a share
+    noise = 2 * (0.25 / len(truth)) ** 0.5  # two standard deviations of a share
     if right[best] > right[chosen] + noise:
         other = ",".join(labels[best.index(number)] for number in range(len(labels)))
         raise InputError(
