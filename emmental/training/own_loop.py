@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from emmental import masks
 from emmental.common.errors import InputError
 from emmental.models.backbones import Backbone
+from emmental.models.heads import HEADS, label_word_ids
 from emmental.pruning import masked_linear
 from emmental.pruning.regulariser import add_regulariser
 from emmental.pruning.schedule import POWERS, Schedule
@@ -26,14 +27,20 @@ class MaskLearner:
     """Puts masks into a model, and sets them anew after every optimiser step. The loop, the loss, the optimiser and the
     data are the caller's.
 
-    model: any encoder of transformers, in float32, on any device. Everything in it is frozen but the scores: what else
-    is to be trained, as the head of a classifier, is to be thawed afterwards by its ``requires_grad_``. density: the
-    share of weights that remains at the end. steps: T, all optimiser steps. allocation: local, soft or global.
-    pruning_steps: N, the steps that lower the density; by default the recipe's, about six tenths of a short run. p,
-    final_lambda, density_schedule, mask_init and mask_scale are as the flags of that name; by default those of short
-    runs. tokenizer: the model's, which lets the mask's file know the whole backbone.
+    backbone: any encoder of transformers, in float32, on any device. Everything in it is frozen but the scores: what
+    else is to be trained, as the head of a classifier, is to be thawed afterwards by its ``requires_grad_``. density:
+    the share of weights that remains at the end. steps: T, all optimiser steps. tokenizer, label_words: of a masked LM
+    that is to answer in words, label to word in the order of the logits. ``model`` is then what the loop calls: it
+    gives a dictionary with ``logits`` and, where there are ``labels``, the ``loss``, and ``load_pruned`` knows the
+    mask's file. Without label words ``model`` is the backbone as it is, and the mask fits models with its head alone.
+    task, kind: what the file says of the task; by default one label word is a value, and several are labels.
 
-    Raises InputError for settings that no run can have, and for a model that has nothing to mask.
+    allocation: soft, local or global. pruning_steps: N, the steps that lower the density; by default the recipe's,
+    about six tenths of a short run. p, final_lambda, density_schedule, mask_init and mask_scale are as the flags of
+    that name, by default those of short runs.
+
+    Raises InputError for settings that no run can have, for a model that has nothing to mask, and for label words that
+    are none.
 
     >>> from transformers import AutoModelForMaskedLM
     >>> from emmental import MaskLearner
@@ -46,10 +53,14 @@ class MaskLearner:
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        backbone: PreTrainedModel,
         density: float,
         steps: int,
         *,
+        tokenizer: PreTrainedTokenizerBase | None = None,
+        label_words: dict[str, str] | None = None,
+        task: str = "custom",
+        kind: Kind | str | None = None,
         allocation: str = "soft",
         p: float = 1.0,
         pruning_steps: int | None = None,
@@ -57,7 +68,6 @@ class MaskLearner:
         density_schedule: str = "cubic",
         mask_init: str = "magnitude",
         mask_scale: float = 0.5,
-        tokenizer: PreTrainedTokenizerBase | None = None,
     ):
         for name, value, known in (
             ("allocation", allocation, SMP.allocations),
@@ -66,19 +76,28 @@ class MaskLearner:
         ):
             if value not in known:
                 raise InputError(f"{name} {value!r}: there are {', '.join(known)}")
+        if label_words and tokenizer is None:
+            raise InputError("label_words: the backbone's tokenizer is needed to read them")
         if not 0 < density <= 1:
             raise InputError(f"density {density}: it lies above 0 and is at most 1")
-        if model.dtype != torch.float32:
-            raise InputError(f"the model is in {model.dtype}: scores are learned beside weights in float32")
+        if backbone.dtype != torch.float32:
+            raise InputError(f"the model is in {backbone.dtype}: scores are learned beside weights in float32")
         try:
             pruning_steps = pruning_steps or pruning_length(steps, density)
-            self._about = _about(model, tokenizer)  # before the scores are among its parameters
-            self.layers = masked_linear.swap_in(model)
+            words = label_words or {label: label for label in backbone.config.id2label.values()}
+            kind = Kind(kind or (Kind.VALUE if len(words) == 1 else Kind.LABEL))
+            about = {"task": task, "kind": kind, "label_words": words, "density": density, "method": SMP.flag}
+            about |= _origin(backbone, tokenizer)  # before there are scores among its parameters
+            self._info = masks.MaskInfo(allocation=allocation, p=p, **about)
+            masks.check_info(self._info, Path("MaskLearner"))
+            word_ids = label_word_ids(tokenizer, list(words.values())) if label_words else []
+            self.layers = masked_linear.swap_in(backbone)
         except ValueError as error:
             raise InputError(str(error)) from None
         init_scores(self.layers, mask_init, mask_scale)
         power = POWERS[density_schedule]
-        self.model = model
+        self.backbone, self._decoder = backbone, backbone.get_output_embeddings()
+        self.model = HEADS[kind](backbone, word_ids) if label_words else backbone
         self.schedule = Schedule(steps, pruning_steps, density, final_lambda, power=power)
         self.selection = TopK(allocation, p)
         self.go_to(0)
@@ -109,40 +128,23 @@ class MaskLearner:
         """The share of weights that the masks keep now, as measured."""
         return masked_linear.density(self.layers)
 
-    def mask(
-        self, task: str = "custom", label_words: dict[str, str] | None = None, kind: Kind | str = Kind.LABEL
-    ) -> masks.Mask:
-        """The mask as it is now, with the norms and biases of the blocks that were trained beside it, if any.
+    def mask(self) -> masks.Mask:
+        """The mask as it is now, with the norms and biases of the blocks that were trained beside it, if any."""
+        return masks.Mask(masks.capture(self.layers), self._info, trained_vectors(self.backbone))
 
-        label_words: for a masked LM that was asked for words, label to word in the order of its logits; ``load_pruned``
-        then knows all that it needs. Without them the labels are those of the model's config, and the mask fits a model
-        with that head alone.
-        """
-        words = label_words or {label: label for label in self.model.config.id2label.values()}
-        info = masks.MaskInfo(
-            **self._about,
-            task=task,
-            kind=Kind(kind),
-            label_words=words,
-            density=self.schedule.final_density,
-            method=SMP.flag,
-            allocation=self.selection.allocation,
-            p=self.selection.p,
-        )
-        return masks.Mask(masks.capture(self.layers), info, trained_vectors(self.model))
-
-    def save(self, path: Path | str, **about) -> None:
-        """Write the mask, as the path's suffix says: .safetensors or .smp. about: as of ``mask``. Raises InputError for
-        another suffix."""
-        masks.save(self.mask(**about), Path(path))
+    def save(self, path: Path | str) -> None:
+        """Write the mask, as the path's suffix says: .safetensors or .smp. Raises InputError for another suffix."""
+        masks.save(self.mask(), Path(path))
 
     def fold(self) -> None:
-        """Make the model a plain one again, with zeros where the masks have them: for ``save_pretrained``. The end of
-        learning."""
-        masked_linear.fold_out(self.model)
+        """Make the backbone a plain one again, with zeros where the masks have them: for ``save_pretrained``. The end
+        of learning."""
+        masked_linear.fold_out(self.backbone)
+        if self.model is not self.backbone:
+            self.backbone.set_output_embeddings(self._decoder)  # which the head has narrowed
 
 
-def _about(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None) -> dict[str, str]:
+def _origin(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None) -> dict[str, str]:
     """What a mask's file says of its backbone. A head of the model's own is no part of it."""
     revision = getattr(model.config, "_commit_hash", None) or ""
     backbone = Backbone(model, tokenizer, model.name_or_path, revision, random_head=False)

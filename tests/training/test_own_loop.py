@@ -1,7 +1,5 @@
 """A plain PyTorch loop with MaskLearner: the masks of SMPTrainer, weights that stay, files that are of use."""
 
-import dataclasses
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -15,9 +13,9 @@ from transformers import (
 
 from emmental import MaskLearner, load_pruned, masks
 from emmental.common.errors import InputError
-from emmental.models.heads import SequenceClassifier
 from emmental.pruning.masked_linear import masked_layers
 from emmental.pruning.vectors import encoder_vectors
+from emmental.recipes.kinds import Kind
 from tests.helpers.small_run import STEPS, build, examples, scores_of
 
 TEXTS = ["a good film", "very dull plot , bad music"]
@@ -40,9 +38,9 @@ def test_the_loop_and_the_trainer_agree_bit_for_bit(allocation, final_lambda, ti
 
     model = AutoModelForMaskedLM.from_pretrained(tiny_bert)
     settings = {"allocation": allocation, "pruning_steps": 4, "final_lambda": final_lambda}
-    learner = MaskLearner(model, density=0.2, steps=STEPS, **settings)
-    classifier = SequenceClassifier(model, [8, 9]).train()
-    for module in classifier.modules():
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    learner = MaskLearner(model, density=0.2, steps=STEPS, tokenizer=tokenizer, label_words=WORDS, **settings)
+    for module in learner.model.train().modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
     optimizer = torch.optim.AdamW(learner.scores(), lr=0.05, weight_decay=0.0, fused=True)
@@ -50,7 +48,7 @@ def test_the_loop_and_the_trainer_agree_bit_for_bit(allocation, final_lambda, ti
     for number, batch in enumerate(batches[:STEPS], 1):  # the loader looks one batch ahead
         optimizer.param_groups[0]["eps"] = 1e-8 / (1 - 0.999**number) ** 0.5  # as the trainer's
         optimizer.zero_grad()
-        classifier(**batch)["loss"].backward()
+        learner.model(**batch)["loss"].backward()
         if final_lambda:
             learner.regularise()
         torch.nn.utils.clip_grad_norm_(learner.scores(), 1.0)
@@ -66,11 +64,13 @@ def test_the_loop_and_the_trainer_agree_bit_for_bit(allocation, final_lambda, ti
     assert 0.19 < learner.density() <= 0.2
 
 
-def learn(model, learner, others=(), device="cpu", collate=None):
-    """A loop as a user writes it, over a model that knows its loss."""
+def learn(learner, tokenizer, others=(), device="cpu"):
+    """A loop as a user writes it."""
+    collate = DataCollatorWithPadding(tokenizer)
+    learner.model.train()
     optimizer = torch.optim.AdamW([{"params": learner.scores(), "lr": 0.05}, {"params": others}], weight_decay=0.0)
     for _ in range(STEPS):
-        loss = model(**collate(list(examples(8))).to(device))["loss"]
+        loss = learner.model(**collate(list(examples(8))).to(device))["loss"]
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -82,16 +82,15 @@ def test_a_mask_in_label_words_is_all_that_is_needed(device, tiny_bert, tmp_path
     tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
     model = AutoModelForMaskedLM.from_pretrained(tiny_bert).to(device)
     before = {name: weight.clone() for name, weight in model.bert.named_parameters()}
-    learner = MaskLearner(model, density=0.25, steps=STEPS, tokenizer=tokenizer)
-    classifier = SequenceClassifier(model, [8, 9]).train()
-    learn(classifier, learner, device=device, collate=DataCollatorWithPadding(tokenizer))
-    learner.save(tmp_path / "films.smp", task="films", label_words=WORDS)
+    learner = MaskLearner(model, 0.25, STEPS, tokenizer=tokenizer, label_words=WORDS, task="films")
+    learn(learner, tokenizer, device=device)
+    learner.save(tmp_path / "films.smp")
 
     after = {name: weight for name, weight in model.bert.named_parameters() if not name.endswith("mask_scores")}
     assert after.keys() == before.keys()
     assert all(torch.equal(after[name], before[name]) for name in before)
     with torch.no_grad():
-        logits = classifier.eval()(**tokenizer(TEXTS, padding=True, return_tensors="pt").to(device))["logits"].cpu()
+        logits = learner.model.eval()(**tokenizer(TEXTS, padding=True, return_tensors="pt").to(device))["logits"].cpu()
     pruned = load_pruned(tmp_path / "films.smp")
     torch.testing.assert_close(torch.from_numpy(pruned.logits(TEXTS)), logits, rtol=1e-5, atol=1e-5)
     assert (pruned.info.task, pruned.labels) == ("films", ["0", "1"])
@@ -105,11 +104,11 @@ def test_a_classifier_of_one_s_own_keeps_its_head_beside_the_mask(tiny_bert, tmp
     model = AutoModelForSequenceClassification.from_pretrained(tiny_bert)
     encoder = {name: weight.clone() for name, weight in model.bert.encoder.named_parameters()}
     head = model.classifier.weight.clone()
-    learner = MaskLearner(model, density=0.25, steps=STEPS)
+    learner = MaskLearner(model, density=0.25, steps=STEPS, task="films")
     assert not model.classifier.weight.requires_grad
     model.classifier.requires_grad_(True)
-    learn(model.train(), learner, model.classifier.parameters(), collate=DataCollatorWithPadding(tokenizer))
-    learner.save(tmp_path / "films.safetensors", task="films")
+    learn(learner, tokenizer, model.classifier.parameters())
+    learner.save(tmp_path / "films.safetensors")
     save_file(model.classifier.state_dict(), tmp_path / "head.safetensors")
     assert not torch.equal(model.classifier.weight, head)
     for name, weight in model.bert.encoder.named_parameters():
@@ -136,24 +135,23 @@ def test_a_classifier_of_one_s_own_keeps_its_head_beside_the_mask(tiny_bert, tmp
 def test_norms_that_were_trained_beside_are_in_the_file(tiny_bert, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
     model = AutoModelForMaskedLM.from_pretrained(tiny_bert)
-    learner = MaskLearner(model, density=0.25, steps=STEPS, tokenizer=tokenizer)
+    learner = MaskLearner(model, density=0.25, steps=STEPS, tokenizer=tokenizer, label_words=WORDS)
     vectors = list(encoder_vectors(model).values())
     for vector in vectors:
         vector.requires_grad_(True)
-    classifier = SequenceClassifier(model, [8, 9]).train()
-    learn(classifier, learner, vectors, collate=DataCollatorWithPadding(tokenizer))
-    learner.save(tmp_path / "films.smp", label_words=WORDS)
+    learn(learner, tokenizer, vectors)
+    learner.save(tmp_path / "films.smp")
     with torch.no_grad():
-        logits = classifier.eval()(**tokenizer(TEXTS, padding=True, return_tensors="pt"))["logits"]
+        logits = learner.model.eval()(**tokenizer(TEXTS, padding=True, return_tensors="pt"))["logits"]
     assert len(masks.load(tmp_path / "films.smp").vectors) == len(vectors)
     torch.testing.assert_close(torch.from_numpy(load_pruned(tmp_path / "films.smp").logits(TEXTS)), logits)
 
 
 def test_a_loop_goes_on_from_its_model_s_state(tiny_bert):
-    collate = DataCollatorWithPadding(AutoTokenizer.from_pretrained(tiny_bert))
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
     model = AutoModelForMaskedLM.from_pretrained(tiny_bert)
-    learner = MaskLearner(model, density=0.25, steps=2 * STEPS)
-    learn(SequenceClassifier(model, [8, 9]).train(), learner, collate=collate)
+    learner = MaskLearner(model, density=0.25, steps=2 * STEPS, tokenizer=tokenizer, label_words=WORDS)
+    learn(learner, tokenizer)
     again = AutoModelForMaskedLM.from_pretrained(tiny_bert)
     resumed = MaskLearner(again, density=0.25, steps=2 * STEPS)
     again.bert.load_state_dict(model.bert.state_dict())
@@ -170,12 +168,16 @@ def test_a_loop_goes_on_from_its_model_s_state(tiny_bert):
         ({"allocation": "sfot"}, "allocation 'sfot': there are local, soft, global"),
         ({"mask_init": "wanda"}, "mask_init 'wanda': there are constant"),
         ({"steps": 1}, "1 training steps leave no room for pruning"),
+        ({"kind": "tags"}, "'tags' is not a valid Kind"),
+        ({"label_words": {"0": "unbelievable", "1": "great"}}, "must be a single token"),
+        ({"label_words": {"0": "great"}, "kind": "label"}, "the mask's label_words cannot be {'0': 'great'}"),
+        ({"label_words": WORDS, "tokenizer": None}, "the backbone's tokenizer is needed"),
     ],
 )
 def test_what_no_run_can_have_is_refused(settings, words, tiny_bert):
-    model = AutoModelForMaskedLM.from_pretrained(tiny_bert)
+    model, tokenizer = (kind.from_pretrained(tiny_bert) for kind in (AutoModelForMaskedLM, AutoTokenizer))
     with pytest.raises(InputError, match=words):
-        MaskLearner(model, **{"density": 0.1, "steps": STEPS} | settings)
+        MaskLearner(model, **{"density": 0.1, "steps": STEPS, "tokenizer": tokenizer} | settings)
     assert not masked_layers(model)
 
 
@@ -189,9 +191,26 @@ def test_a_model_in_half_precision_or_without_blocks_is_refused(tiny_bert):
 
 
 def test_what_the_file_says_can_be_read_again(tiny_bert, tmp_path):
-    model = AutoModelForMaskedLM.from_pretrained(tiny_bert)
-    learner = MaskLearner(model, density=0.25, steps=STEPS, allocation="global")
-    learner.save(tmp_path / "m.safetensors", task="grades", label_words={"score": "yes"}, kind="value")
+    model, tokenizer = (kind.from_pretrained(tiny_bert) for kind in (AutoModelForMaskedLM, AutoTokenizer))
+    words = {"score": "yes"}
+    learner = MaskLearner(
+        model, 0.25, STEPS, tokenizer=tokenizer, label_words=words, task="grades", allocation="global"
+    )
+    learner.save(tmp_path / "m.safetensors")
     info = masks.load(tmp_path / "m.safetensors").info
-    assert info == dataclasses.replace(learner.mask().info, task="grades", label_words={"score": "yes"}, kind="value")
+    assert info == learner.mask().info
+    assert (info.task, info.kind, info.label_words) == ("grades", Kind.VALUE, words)
     assert (info.density, info.allocation, info.method) == (0.25, "global", "topK")
+
+
+def test_a_masked_lm_is_itself_again_after_the_end(tiny_bert, tmp_path):
+    model, tokenizer = (kind.from_pretrained(tiny_bert) for kind in (AutoModelForMaskedLM, AutoTokenizer))
+    learner = MaskLearner(model, density=0.25, steps=STEPS, tokenizer=tokenizer, label_words=WORDS)
+    learn(learner, tokenizer)
+    learner.save(tmp_path / "films.smp")
+    learner.fold()
+    model.save_pretrained(tmp_path / "plain")
+    plain = AutoModelForMaskedLM.from_pretrained(tmp_path / "plain")
+    with torch.no_grad():
+        logits = plain(**tokenizer(TEXTS, padding=True, return_tensors="pt")).logits[:, 0, [8, 9]]
+    torch.testing.assert_close(torch.from_numpy(load_pruned(tmp_path / "films.smp").logits(TEXTS)), logits)
