@@ -14,14 +14,16 @@ from matplotlib.figure import Figure
 from emmental.common.files import write_csv, write_text
 from emmental.common.pictures import save
 from emmental.common.run_folder import RESULTS
-from emmental.common.text import markdown
+from emmental.common.text import markdown, readable
 from emmental.launch.contestants import Contestant, parse_folder
 from emmental.recipes.kinds import Kind
 from emmental.recipes.methods import LINES
-from emmental.recipes.table import RECIPES, kind_of
+from emmental.recipes.metrics import NOT_SHARES
+from emmental.recipes.table import CUSTOM, RECIPES, kind_of
 
 INITS = {False: "scores start as published", True: "scores start at the weights' magnitude"}
 ORDER = [Contestant(name, kd, init) for name in LINES for kd in (False, True) for init in (False, True)]
+MAJORITY = "majority_eval_"  # before a metric: what the commonest answer reaches
 TRACE = ["torch", "transformers", "python", "commit", "command"]
 
 
@@ -40,6 +42,12 @@ def collect(output: Path, metric: str) -> pd.DataFrame:
     return runs.loc[order.index]
 
 
+def chief_metric(output: Path) -> str:
+    """The metric of a task of one's own: that which the majority class is measured by."""
+    results = json.loads(next(output.glob(f"*/seed_*/{RESULTS}")).read_text())
+    return next(name.removeprefix(MAJORITY) for name in results if name.startswith(MAJORITY))
+
+
 def _run(path: Path, metric: str) -> dict:
     """The metric is that of the run's end, which is chosen by nobody; the best evaluation stands beside it."""
     run, folder = json.loads(path.read_text()), path.parents[1].name
@@ -55,7 +63,7 @@ def _run(path: Path, metric: str) -> dict:
         "seed": run["seed"],
         metric: run.get(f"last_eval_{metric}", run[f"eval_{metric}"]),
         f"best_{metric}": run[f"eval_{metric}"],
-        "majority": run.get(f"majority_eval_{metric}"),
+        "majority": run.get(f"{MAJORITY}{metric}"),
         "trained_parameters": run["trained_parameters"],
         "steps": run["global_step"],
         "seconds": run["seconds"],
@@ -82,7 +90,7 @@ def over_seeds(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def write(output: Path, task: str, command: str, log_axis: bool) -> str:
     """Write the three files; returns what is to be shown of them."""
-    metric = RECIPES[task].metric
+    metric = chief_metric(output) if task == CUSTOM else RECIPES[task].metric
     runs = collect(output, metric)
     points = over_seeds(runs, metric)
     write_csv(runs.loc[:, "method":].round({"seconds": 1}), output / "comparison.csv")
@@ -100,12 +108,12 @@ def table(points: pd.DataFrame, task: str, metric: str) -> str:
     """A row per method and density, in Markdown."""
     rows = [["method", "density", metric, "seeds", "trained parameters", "seconds", "steps"]]
     for point in points.itertuples():
-        spread = "" if pd.isna(point.deviation) else f" ± {_shown(point.deviation, task)}"
+        spread = "" if pd.isna(point.deviation) else f" ± {_shown(point.deviation, metric, task)}"
         rows.append(
             [
                 label(point.contestant),
                 f"{100 * point.density:.1f} %",
-                f"{_shown(point.mean, task)}{spread}",
+                f"{_shown(point.mean, metric, task)}{spread}",
                 f"{point.seeds}",
                 f"{point.trained_parameters:,}",
                 f"{point.seconds:.0f}",
@@ -114,17 +122,17 @@ def table(points: pd.DataFrame, task: str, metric: str) -> str:
         )
     first = points.iloc[0]
     if pd.notna(first["majority"]):
-        rows.append(["majority class", "", _shown(first["majority"], task), "", "", "", ""])
+        rows.append(["majority class", "", _shown(first["majority"], metric, task), "", "", "", ""])
     return f"**{task}**, {first['model']}\n\n{markdown(rows)}"
 
 
-def _shown(value: float, task: str) -> str:
-    """A metric in percent, whether it is a share or, for spans, in percent already."""
-    return f"{_scale(task) * value:.1f}"
+def _shown(value: float, metric: str, task: str) -> str:
+    """A metric in percent, whether it is a share or, for spans, in percent already; what is none as it is."""
+    return readable(value) if metric in NOT_SHARES else f"{_scale(metric, task) * value:.1f}"
 
 
-def _scale(task: str) -> int:
-    return 1 if kind_of(task) is Kind.SPAN else 100
+def _scale(metric: str, task: str) -> int:
+    return 1 if kind_of(task) is Kind.SPAN or metric in NOT_SHARES else 100
 
 
 def picture(points: pd.DataFrame, task: str, metric: str, log_axis: bool) -> Figure:
@@ -145,10 +153,10 @@ def picture(points: pd.DataFrame, task: str, metric: str, log_axis: bool) -> Fig
                 for contestant, line in lines.items()
                 if contestant.magnitude_init == magnitude_init or not contestant.learns_scores
             },
-            _scale(task),
+            _scale(metric, task),
         )
         axes.set(xlabel="remaining weights (%)", title=INITS[magnitude_init], **{"xscale": "log"} if log_axis else {})
-    panels[0, 0].set_ylabel(f"{metric} (%)")
+    panels[0, 0].set_ylabel(metric if metric in NOT_SHARES else f"{metric} (%)")
     figure.suptitle(f"{task}, {points.iloc[0]['model']}")
     handles = {}
     for axes in panels[0]:

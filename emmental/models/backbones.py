@@ -49,6 +49,7 @@ PROBE_LENGTH = 12
 DENSE_MODELS = {  # transformers' classes of fine-tuned models
     Kind.LABEL: AutoModelForSequenceClassification,
     Kind.VALUE: AutoModelForSequenceClassification,
+    Kind.SEVERAL: AutoModelForSequenceClassification,
     Kind.SPAN: AutoModelForQuestionAnswering,
     Kind.TOKENS: AutoModelForTokenClassification,
 }
@@ -117,6 +118,8 @@ def load_dense(
     checkpoint lacks of the head is drawn at random. Errors as of load_backbone."""
     numbers = {label: number for number, label in enumerate(labels)}
     names = {"num_labels": len(labels), "label2id": numbers, "id2label": {n: label for label, n in numbers.items()}}
+    if kind is Kind.SEVERAL:
+        names["problem_type"] = "multi_label_classification"
     return load_model(DENSE_MODELS[kind], name, revision, cache_dir, **names)[0]
 
 

@@ -119,10 +119,10 @@ class SpanDataArguments:
     label_map: str | None = flag('Label words instead of \'{"start": "yes", "end": "no"}\'.')
 
 
-CUSTOM_FLAGS = (
-    "task_label", "dataset_name", "dataset_config", "text_column", "text_pair_column", "label_column",
-    "label_separator", "answer", "metric",
+CUSTOM_DATA = (
+    "dataset_name", "dataset_config", "text_column", "text_pair_column", "label_column", "label_separator", "metric",
 )  # fmt: skip
+CUSTOM_FLAGS = "task_label", "answer", *CUSTOM_DATA
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -151,8 +151,6 @@ def check_task_label(data: SentenceDataArguments) -> None:
 
 def check_files(data: SentenceDataArguments | SpanDataArguments) -> None:
     """Raise InputError where two files are needed to train and there is one, or they are of different kinds."""
-    if isinstance(data, SentenceDataArguments):
-        check_custom(data)
     files = [file for file in (data.train_file, data.validation_file) if file]
     if data.data_dir or not files:
         return

@@ -78,9 +78,30 @@ def from_tables(
     if kind is Kind.LABEL and "f1" in measured and len(labels) != 2:
         raise InputError(f"--metric f1 is for two labels, there are {len(labels)}: f1_macro, f1_micro or f1_weighted")
     texts = tuple(column for column in tables.TEXTS if column in train.rows.column_names)
-    task = SentenceTask(name, texts, {label: label for label in labels}, measured, kind=kind)
+    task = SentenceTask(name, texts, {label: label for label in labels}, measured, kind=kind, finds_words=True)
     count(validation, kind, separator, set(labels))
     return Custom(task, *(examples(task, table, separator) for table in (train, validation)))
+
+
+def of_model(name: str, kind: Kind, words: dict[str, str], source: Source) -> SentenceTask:
+    """The task that a mask or a fine-tuned model of these labels and words is for. Raises InputError for a metric that
+    the kind does not have."""
+    texts = tables.TEXTS if source.text_pair_column else tables.TEXTS[:1]
+    return SentenceTask(name, texts, words, metrics.asked(source.metric, kind), kind=kind)
+
+
+def load_validation(task: SentenceTask, source: Source) -> Dataset:
+    """The validation examples of a task whose labels are known. Raises InputError as load does."""
+    if source.validation_file:
+        table = tables.of_file(Path(source.validation_file), columns(source))
+    elif source.dataset_name:
+        splits = tables.load_dataset(source.dataset_name, source.dataset_config)
+        split = validation_split(source.dataset_name, splits)
+        table = tables.of_dataset(splits[split], f"{source.dataset_name}, {split}", columns(source))
+    else:
+        raise InputError(f"{task.name} is a task of one's own: give --validation_file, and its columns")
+    count(table, task.kind, source.label_separator, set(task.labels))
+    return examples(task, table, source.label_separator)
 
 
 def training_tables(source: Source) -> tuple[Table, Table]:

@@ -1,14 +1,26 @@
 """How well a sentence task was answered: metrics by name, and what the commonest answer alone would reach."""
 
 import warnings
-from collections import Counter
 
 import numpy as np
 from datasets import Dataset
 from scipy.stats import ConstantInputWarning, pearsonr, spearmanr
-from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    f1_score,
+    matthews_corrcoef,
+    mean_absolute_error,
+    r2_score,
+    root_mean_squared_error,
+)
 
+from emmental.recipes.kinds import Kind
 from emmental.tasks.sentence_task import SentenceTask, answers
+
+
+def _f1(average):
+    return lambda labels, predictions: f1_score(labels, predictions, average=average, zero_division=0)
 
 
 def _correlation(function):
@@ -20,17 +32,22 @@ def _correlation(function):
     return correlation
 
 
-METRICS = {
-    "accuracy": accuracy_score,
+METRICS = {  # of labels and predictions
+    "accuracy": accuracy_score,  # of several labels the share of examples with no wrong one
+    "balanced_accuracy": balanced_accuracy_score,
     "f1": f1_score,
+    **{f"f1_{average}": _f1(average) for average in ("macro", "micro", "weighted", "samples")},
     "matthews": matthews_corrcoef,
+    "r2": r2_score,
+    "neg_mean_absolute_error": lambda labels, values: -mean_absolute_error(labels, values),
+    "neg_root_mean_squared_error": lambda labels, values: -root_mean_squared_error(labels, values),
     "pearson": _correlation(pearsonr),
     "spearman": _correlation(spearmanr),
 }
 
 
 def score(task: SentenceTask, predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """The task's metrics of predicted classes (or values) [examples] against the labels."""
+    """The task's metrics of predictions, as of ``answers``, against the labels."""
     return {name: float(METRICS[name](labels, predictions)) for name in task.metrics}
 
 
@@ -44,7 +61,11 @@ def compute_metrics(task: SentenceTask):
 
 
 def majority_baseline(task: SentenceTask, validation: Dataset) -> float:
-    """The chief metric of answering every example with the commonest label (regression: with the same value)."""
-    labels = np.asarray(validation["labels"])
-    commonest = Counter(labels.tolist()).most_common(1)[0][0]
-    return score(task, np.full_like(labels, commonest), labels)[task.metrics[0]]
+    """The chief metric of answering every example with the commonest label, or labels (regression: with the mean)."""
+    labels = np.asarray(validation["labels"][:])
+    if task.kind is Kind.VALUE:
+        always = np.full_like(labels, labels.mean())
+    else:
+        kinds, counts = np.unique(labels, axis=0, return_counts=True)
+        always = np.broadcast_to(kinds[counts.argmax()], labels.shape)
+    return score(task, always, labels)[task.metrics[0]]

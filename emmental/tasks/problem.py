@@ -27,8 +27,9 @@ class Problem:
     compute_metrics: Callable
     metrics: tuple[str, ...]  # the first chooses the best mask
     baseline: float | None  # the first metric of the majority class, where there is one
-    reading: dict[str, int | float]  # how texts became features; max_length among it
+    reading: dict  # how texts became features, max_length among it; of a task of one's own where they are from, too
     lengths: Lengths
+    finds_words: bool = False  # label words are still to be found; see training.label_words
     write_answers: Callable[[object, Path], None] | None = None  # Trainer's prediction, output folder
     collator: Callable = DataCollatorWithPadding  # makes batches, for a tokenizer
     choose: Callable | None = None  # of logits and labels: what compute_metrics gets in place of the logits

@@ -6,6 +6,7 @@ import datasets
 import numpy as np
 
 from emmental.common.errors import InputError
+from emmental.common.text import some
 from emmental.recipes.kinds import Kind
 
 
@@ -22,6 +23,7 @@ class SentenceTask:
     header: tuple[str, ...] = ()  # the columns of official files that have no header line
     skips_broken_rows: bool = False  # the official file has some: tabs and line breaks inside questions
     kind: Kind = Kind.LABEL
+    finds_words: bool = False  # the words are still to be found for the backbone; until then they are the labels' names
 
     @property
     def labels(self) -> list[str]:
@@ -33,8 +35,8 @@ def with_words(task: SentenceTask, label_map: dict) -> SentenceTask:
     by_number = dict(enumerate(task.labels)) | {str(number): label for number, label in enumerate(task.labels)}
     words = {by_number.get(label, label): word for label, word in label_map.items()}
     if words.keys() != task.words.keys() or not all(isinstance(word, str) for word in words.values()):
-        raise InputError(f"--label_map {label_map}: {task.name} needs one word for each of {', '.join(task.labels)}")
-    return replace(task, words={label: words[label] for label in task.labels})
+        raise InputError(f"--label_map {label_map}: {task.name} needs one word for each of {some(task.labels)}")
+    return replace(task, words={label: words[label] for label in task.labels}, finds_words=False)
 
 
 def tokenized(dataset: datasets.Dataset, tokenizer, max_length: int) -> datasets.Dataset:
@@ -48,5 +50,8 @@ def tokenized(dataset: datasets.Dataset, tokenizer, max_length: int) -> datasets
 
 
 def answers(task: SentenceTask, logits: np.ndarray) -> np.ndarray:
-    """Predicted class numbers, or values for regression, [examples] of logits [examples, words]."""
+    """Of logits [examples, words] the predicted class numbers, or values for regression, [examples]; where several
+    labels may fit a one for each that does among zeros, int64 [examples, words]."""
+    if task.kind is Kind.SEVERAL:
+        return (logits > 0).astype(int)
     return logits[:, 0] if task.kind is Kind.VALUE else logits.argmax(axis=1)

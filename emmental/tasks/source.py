@@ -1,9 +1,11 @@
 """Where a task's examples come from."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from emmental.common.errors import InputError
+
+PLACES = "data_dir", "train_file", "validation_file", "test_file", "dataset_name", "dataset_config"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,13 @@ class Source:
     label_separator: str | None = None
     answer: str | None = None
     metric: str | None = None
+
+    def beside(self, recorded: dict) -> "Source":
+        """The same with what it does not say taken from a run's settings; examples in another place than the run's take
+        their columns from there alone."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        places = PLACES if given.keys() & {*PLACES} else ()
+        return Source(**{name: value for name, value in recorded.items() if name not in places} | given)
 
     def folder(self) -> Path:
         """data_dir, which is given. Raises InputError where there is no such folder."""

@@ -7,7 +7,7 @@ import torch
 from transformers import ProgressCallback
 
 from emmental.common.run_folder import MASK, MODEL
-from emmental.common.text import duration, file_size, listing, readable
+from emmental.common.text import duration, file_size, listing, readable, some
 from emmental.masks.mask import Mask
 from emmental.recipes import paper_results
 from emmental.recipes.plan import density_row, pruning_row, rate_row, score_rows, title
@@ -24,9 +24,9 @@ def plan(config, plan, backbone, problem, layers, teacher, taught_layers, checkp
         + (", but for norms and biases" if config.norms_learning_rate else ""),
         "density": density_row(config, plan),
         **(
-            {"label words": ", ".join(f"{label}={word}" for label, word in problem.label_words.items())}
+            {"label words": some(f"{label}={word}" for label, word in problem.label_words.items())}
             if config.freeze_bert
-            else {"labels": ", ".join(problem.label_words)}
+            else {"labels": some(problem.label_words)}
         ),
         **_data_rows(problem),
         "steps": _steps(plan),
@@ -66,7 +66,7 @@ def _data_rows(problem) -> dict[str, str]:
 
 def _teacher_row(config, problem, teacher) -> str:
     labels = list(problem.label_words)
-    order = ", ".join(labels[teacher.order.index(number)] for number in range(len(labels)))
+    order = some(labels[teacher.order.index(number)] for number in range(len(labels)))
     return (
         f"{teacher.name} ({type(teacher.model).__name__}), its logits in the order {order}; {config.alpha_distil:g} x "
         f"distillation at T = {config.temperature:g} + {config.alpha_ce:g} x the task's own loss"

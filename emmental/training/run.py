@@ -1,6 +1,7 @@
 """From the flags to a run: which model the method needs, and what trains it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import transformers
@@ -11,7 +12,7 @@ from emmental.models.backbones import Backbone, load_backbone, load_dense, load_
 from emmental.models.heads import HEADS
 from emmental.recipes.settings import BackboneArguments
 from emmental.tasks.problem import Problem
-from emmental.training import checkpoints
+from emmental.training import checkpoints, label_words
 from emmental.training.config import SMPConfig
 from emmental.training.fine_tune import fine_tune
 from emmental.training.prune import prune
@@ -48,6 +49,8 @@ def _run(config: SMPConfig, base: BackboneArguments, problem: Callable, loaded: 
         with config.main_process_first(desc="the backbone and its features"):
             backbone = loaded or load_backbone(*place)
             task = problem(backbone.tokenizer)
+        if task.finds_words:
+            task = replace(task, label_words=label_words.find(config, backbone, task))
         check_fits(config, task, backbone.model)
         return prune(config, FrozenBackbone(backbone, task), task)
     with config.main_process_first(desc="the tokenizer and its features"):
