@@ -72,9 +72,9 @@ class Pruned(PrunedModel):
 
     def predict(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int | None = None
-    ) -> list[str] | list[float]:
-        """The answer to each text or pair of texts: its label, or where the task asks for a value, that. Arguments and
-        errors as of logits.
+    ) -> list[str] | list[float] | list[list[str]]:
+        """The answer to each text or pair of texts: its label; the labels that fit, where several may, in the order of
+        ``labels``; or the value, where the task asks for one. Arguments and errors as of logits.
 
         >>> from emmental import load_pruned
         >>> set(load_pruned("sst2.smp").predict(["a good film", "a bad film"])) <= {"0", "1"}
@@ -83,6 +83,8 @@ class Pruned(PrunedModel):
         logits = self.logits(texts, pairs, max_length)
         if self.info.kind is Kind.VALUE:
             return logits[:, 0].tolist()
+        if self.info.kind is Kind.SEVERAL:
+            return [[label for label, fits in zip(self.labels, row > 0, strict=True) if fits] for row in logits]
         return [self.labels[best] for best in logits.argmax(axis=1)]
 
 

@@ -10,10 +10,12 @@ import torch
 from emmental import MaskedBackbone, load_pruned, masks
 from emmental.common.errors import InputError
 from emmental.export import task_file
+from emmental.recipes.kinds import Kind
 from emmental.tasks.glue import TASKS
 from tests.helpers.tiny import WORDS, random_mask, with_random_vectors
 
 NLI = TASKS["mnli"].words
+TAGS = {"funny": "great", "sad": "story", "long": "slow"}
 
 
 def some_texts(count, seed=0):
@@ -30,8 +32,14 @@ def tasks(tiny_bert):
         "norms": with_random_vectors(random_mask(tiny_bert, seed=2), tiny_bert),
         "value": random_mask(tiny_bert, "stsb", {"score": "yes"}, seed=3),
         "nli": random_mask(tiny_bert, "mnli", NLI, seed=7),
+        "tags": of_kind(Kind.SEVERAL, random_mask(tiny_bert, words=TAGS, seed=19)),
+        "names": of_kind(Kind.TOKENS, random_mask(tiny_bert, words={"O": "terrible", "B-ART": "great"}, seed=11)),
         "questions": random_mask(tiny_bert, "squad", {"start": "yes", "end": "no"}, seed=5),
     }
+
+
+def of_kind(kind, mask):
+    return dataclasses.replace(mask, info=dataclasses.replace(mask.info, task="mine", kind=kind))
 
 
 def backbone_with(tasks, folder, device=None, *names):
@@ -51,6 +59,11 @@ def test_predict_gives_what_the_task_asks_for(tasks):
     values = load_pruned(tasks["value"]).predict(texts, texts[::-1])
     assert [type(value) for value in values] == [float] * 20
     assert values == load_pruned(tasks["value"]).logits(texts, texts[::-1])[:, 0].tolist()
+    tags, logits = load_pruned(tasks["tags"]).predict(texts), load_pruned(tasks["tags"]).logits(texts)
+    assert tags == [[tag for tag, logit in zip(TAGS, row, strict=True) if logit > 0] for row in logits]
+    assert len(set(map(tuple, tags))) > 2
+    (found,) = load_pruned(tasks["names"]).predict([["the", "unbelievable", "film"]])
+    assert len(found) == 3
     assert load_pruned(tasks["films"]).predict([]) == []
 
 
@@ -70,8 +83,8 @@ def mixed_requests(count):
     draw = random.Random(0)
     requests = []
     for first, second in zip(some_texts(count, 1), some_texts(count, 2), strict=True):
-        name = draw.choice(("films", "others", "norms", "value", "nli", "questions"))
-        requests.append((name, first) if name in ("films", "others", "norms") else (name, first, second))
+        name = draw.choice(("films", "others", "norms", "value", "nli", "tags", "names", "questions"))
+        requests.append((name, first, second) if name in ("value", "nli", "questions") else (name, first))
     return requests
 
 
