@@ -136,7 +136,7 @@ def problem_of(
     data: SentenceDataArguments, train: Rows, evaluation: Rows
 ) -> Callable[[PreTrainedTokenizerBase], Problem]:
     """The task of these examples, once there is a tokenizer. Raises InputError for what is wrong with them."""
-    given = as_dataset(train, "train_dataset"), as_dataset(evaluation, "eval_dataset")
+    given = as_dataset(train, "the training data"), as_dataset(evaluation, "the validation data")
     answer = Kind(data.answer) if data.answer else None
     found = custom.from_datasets(
         *given, custom.columns(data), answer, data.label_separator, data.metric, data.task_label
@@ -149,8 +149,10 @@ def as_dataset(rows: Rows, name: str) -> Dataset:
     """The rows as a data set of ``datasets``. Raises InputError where they cannot be one."""
     if isinstance(rows, Dataset):
         return rows
+    if not (rows := list(rows)):
+        raise InputError(f"{name}: no examples in it")
     with refusing(f"{name}: a datasets.Dataset or a list of dictionaries with the same keys is needed"):
-        return Dataset.from_list(list(rows))
+        return Dataset.from_list(rows)
 
 
 @contextlib.contextmanager
