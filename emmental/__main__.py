@@ -66,11 +66,14 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("b", type=Path, help="the other mask file")
     verb = add("fold", verbs.fold_mask, "write a plain Hugging Face checkpoint with the mask folded in", npy, using)
     verb.add_argument("folder", type=Path, help="the folder to write")
-    words = "label texts or answer a question: probabilities, tab-separated"
+    words = "label texts, or their words, or answer a question: probabilities, tab-separated"
     verb = add("predict", verbs.predict, words, npy, using, texts, mask=model)
     verb.add_argument("texts", nargs="*", help="the texts, each an argument")
     verb.add_argument("--question", help="with --context: the answer of a mask that was trained on SQuAD")
     verb.add_argument("--context", help="the text that holds the answer")
+    verb.add_argument(
+        "--words", action="store_true", help="the texts are words parted by blanks, for a mask that tags words"
+    )
     verb.add_argument("--tsv", type=Path, help="a file with a text per line, or two parted by a tab")
     verb = add("eval", verbs.evaluate, "score a mask on its task's validation set", npy, using, texts, mask=None)
     verb.add_argument("what", help=f"output folder of run.sh; {model}; or name of a published mask")

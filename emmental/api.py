@@ -22,13 +22,12 @@ from emmental.inference.load import load_pruned
 from emmental.inference.pruned import PrunedModel
 from emmental.launch.jobs import pruning_job
 from emmental.models.backbones import Backbone, load_tokenizer
-from emmental.recipes.kinds import Kind
 from emmental.recipes.settings import BackboneArguments, SentenceDataArguments, check_task_label
 from emmental.recipes.table import CUSTOM
 from emmental.recipes.tags import Tag
 from emmental.scripts.arguments import parse
-from emmental.scripts.glue import as_problem
-from emmental.tasks import custom
+from emmental.scripts.glue import as_problem, sources
+from emmental.tasks import sentences
 from emmental.tasks.label_map import parse_label_map
 from emmental.tasks.problem import Problem
 from emmental.tasks.sentence_task import with_words
@@ -63,13 +62,13 @@ def prune(
 
     model: folder or Hub name of a masked LM, ``minilm``, or one that is loaded, which stays as it is. The data sets are
     those of ``datasets``, or lists of dictionaries; their columns are by default text, else sentence, and label, else
-    labels. What is asked for is read from the labels: names or whole numbers are classes, numbers with a point values,
-    lists several labels. density: the share of the encoder's weights that remains. label_words: label to word; by
-    default they are found. teacher: folder or Hub name of a model that was fine-tuned for the task, to learn from.
-    output_dir: where the run leaves its files, and from which a stopped one goes on; by default nothing is kept on
-    disk. settings: flags of the command by their names, such as num_train_epochs, max_steps, seed, task_label or bf16.
-    What is not given is as ``run.sh custom_<density>_mag`` has it, with a teacher ``_lkd_mag``; the mask is that
-    command's bit for bit.
+    labels. What is asked for is read from them: names or whole numbers are classes, numbers with a point values, lists
+    several labels, and lists of tags beside lists of words a tag for each word. density: the share of the encoder's
+    weights that remains. label_words: label to word; by default they are found. teacher: folder or Hub name of a model
+    that was fine-tuned for the task, to learn from. output_dir: where the run leaves its files, and from which a
+    stopped one goes on; by default nothing is kept on disk. settings: flags of the command by their names, such as
+    num_train_epochs, max_steps, seed, task_label or bf16. What is not given is as ``run.sh custom_<density>_mag`` has
+    it, with a teacher ``_lkd_mag``; the mask is that command's bit for bit.
 
     ``results`` of what is returned has the run's figures. Random generators, progress bars and the handler of SIGTERM
     are left as they were found. Raises InputError for what cannot be done as asked, before anything is trained.
@@ -137,12 +136,10 @@ def problem_of(
 ) -> Callable[[PreTrainedTokenizerBase], Problem]:
     """The task of these examples, once there is a tokenizer. Raises InputError for what is wrong with them."""
     given = as_dataset(train, "the training data"), as_dataset(evaluation, "the validation data")
-    answer = Kind(data.answer) if data.answer else None
-    found = custom.from_datasets(
-        *given, custom.columns(data), answer, data.label_separator, data.metric, data.task_label
-    )
-    task = with_words(found.task, parse_label_map(data.label_map)) if data.label_map else found.task
-    return lambda tokenizer: as_problem(task, found.train, {"": found.validation}, tokenizer, data.max_seq_length)
+    task, examples, validation = sentences.from_datasets(data.task_label, *given, sources(data))
+    if data.label_map:
+        task = with_words(task, parse_label_map(data.label_map))
+    return lambda tokenizer: as_problem(task, examples, validation, tokenizer, data.max_seq_length)
 
 
 def as_dataset(rows: Rows, name: str) -> Dataset:

@@ -17,9 +17,10 @@ from emmental.common.text import file_size
 from emmental.export import shrunk, shrunk_folder, shrunk_report, task_file
 from emmental.inference import scoring, subjects
 from emmental.inference.load import fold, is_standalone, load_pruned
+from emmental.inference.pruned import PrunedModel
 from emmental.inference.sentences import Pruned
-from emmental.inference.spans import PrunedSpans
 from emmental.inference.trained import is_fine_tuned
+from emmental.inference.words import PrunedWords, words_of
 from emmental.masks import describe, hub
 from emmental.recipes.kinds import Kind
 from emmental.tasks import custom_predictions, sentences, squad
@@ -88,6 +89,11 @@ def label(arguments) -> None:
     pruned = open_pruned(arguments)
     if pruned.info.kind is Kind.SPAN:
         raise InputError(f"{arguments.mask} is a mask for {pruned.info.task}: give --question and --context")
+    if pruned.info.kind is Kind.TOKENS:
+        tag(arguments, pruned, rows)
+        return
+    if arguments.words:
+        raise InputError(f"--words: {pruned.info.task} asks nothing of single words; leave it out")
     columns = [list(column) for column in zip(*rows, strict=True)]
     answers = pruned.probabilities(*columns, max_length=arguments.max_seq_length)
     table = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
@@ -95,6 +101,21 @@ def label(arguments) -> None:
     table.writerow([*heads.get(pruned.info.kind, []), *pruned.labels])
     for values in answers:
         table.writerow([*chosen(pruned, values), *(f"{value:.6f}" for value in values)])
+
+
+def tag(arguments, pruned: PrunedWords, rows: list[list[str]]) -> None:
+    """A line for each word with its tag, the tag's probability and, at the first word of an entity, type and text of
+    it; a blank line between texts."""
+    if {len(row) for row in rows} != {1}:
+        raise InputError(f"{pruned.info.task} is about single texts")
+    length, texts = arguments.max_seq_length, [text.split() if arguments.words else text for (text,) in rows]
+    print("word\ttag\tprobability\tentity")
+    for number, (text, chances) in enumerate(zip(texts, pruned.probabilities(texts, length), strict=True)):
+        tags = [pruned.labels[best] for best in chances.argmax(-1)]
+        begun = {entity.first: f"{entity.type} {entity.text}".strip() for entity in pruned.group(text, tags)}
+        print("\n" * (number > 0), end="")
+        for place, word in enumerate(words_of(text)):
+            print(f"{word}\t{tags[place]}\t{chances[place].max():.6f}\t{begun.get(place, '')}")
 
 
 def chosen(pruned: Pruned, probabilities: np.ndarray) -> list[str]:
@@ -183,7 +204,7 @@ def check_frozen(arguments) -> None:
         raise InputError(f"{arguments.mask} holds a fine-tuned model: give a mask over a frozen backbone")
 
 
-def open_pruned(arguments) -> Pruned | PrunedSpans:
+def open_pruned(arguments) -> PrunedModel:
     """The model of a mask on its backbone, or of a file or folder that needs none."""
     runtime = getattr(arguments, "runtime", "dense")
     if is_standalone(arguments.mask):

@@ -85,6 +85,20 @@ def test_each_kind_of_answer_is_read_from_the_labels(tiny_bert, rows):
     assert several.results.keys() >= {"eval_f1_micro", "eval_f1_macro"}
 
 
+def test_tags_of_words(tiny_bert, rows):
+    def tagged(sentence):
+        words = sentence.split()
+        return {"tokens": words, "tags": ["B-OPINION" if word in ("good", "bad") else "O" for word in words]}
+
+    given = [[tagged(row["sentence"]) for row in part] for part in rows]
+    columns = {"text_column": "tokens", "label_column": "tags"}
+    tagger = emmental.prune(str(tiny_bert), *given, 0.5, **columns, **SHORT | {"num_train_epochs": 4})
+    assert tagger.results["eval_f1"] > 0.5
+    found = tagger.predict(column(given[1], "tokens"))
+    right = np.concatenate(found) == np.concatenate(column(given[1], "tags"))
+    assert tagger.results["eval_accuracy"] == pytest.approx(right.mean())
+
+
 def test_pairs_of_texts_and_words_that_are_found(tiny_bert, rows):
     pairs = [[{"a": row["sentence"], "b": "the plot", "label": row["label"]} for row in part] for part in rows]
     pruned = emmental.prune(
@@ -204,12 +218,18 @@ def test_it_trains_and_answers_on_a_device(device, tiny_bert, rows, tmp_path):
             {"train": [{"sentence": "a film", "label": 1}, {"sentence": "", "label": 0}]},
             "the training data, row 2: .* empty",
         ),
-        ({"train": {"sentence": ["a"], "label": [1]}}, "the training data: a datasets.Dataset or a list of dictionaries"),
+        (
+            {"train": {"sentence": ["a"], "label": [1]}},
+            "the training data: a datasets.Dataset or a list of dictionaries",
+        ),
         (
             {"train": [{"sentence": "a", "label": 1}, {"sentence": "b", "label": "x"}]},
             "the training data: a datasets.Dataset",
         ),
-        ({"evaluation": [{"sentence": "a film", "label": 7}]}, "the validation data, row 1: the label '7' is not among"),
+        (
+            {"evaluation": [{"sentence": "a film", "label": 7}]},
+            "the validation data, row 1: the label '7' is not",
+        ),
         ({"teacher": "nowhere"}, "the teacher: cannot load 'nowhere'"),
     ],
 )

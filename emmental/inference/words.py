@@ -64,8 +64,8 @@ class PrunedWords(PrunedModel):
         return self.tags(texts, max_length)
 
     def entities(self, texts: Sequence[Text], max_length: int | None = None) -> list[list[Entity]]:
-        """The entities that the tags of each text make; none where tags name no parts of any. Arguments and errors as
-        of ``tags``.
+        """The entities that the tags of each text make, in order; none where the task's tags name no parts of any.
+        Arguments and errors as of ``tags``.
 
         >>> from emmental import load_pruned
         >>> (found,) = load_pruned("names.smp").entities(["The film was good."])
@@ -73,9 +73,17 @@ class PrunedWords(PrunedModel):
         True
         """
         texts = checked(texts)
+        return [self.group(text, tags) for text, tags in zip(texts, self.tags(texts, max_length), strict=True)]
+
+    def group(self, text: Text, tags: list[str]) -> list[Entity]:
+        """The entities that these tags of a text's words make; see ``entities``."""
         if not words_metrics.name_entities(self.labels):
-            return [[] for _ in texts]
-        return [entities(text, tags) for text, tags in zip(texts, self.tags(texts, max_length), strict=True)]
+            return []
+        whole, places, found = text if isinstance(text, str) else " ".join(text), _places(text), []
+        for kind, first, last in words_metrics.entities(tags):
+            start, end = places[first][0], places[last][1]
+            found.append(Entity(kind, whole[start:end], start, end, first, last))
+        return found
 
     def probabilities(self, texts: Sequence[Text], max_length: int | None = None) -> list[np.ndarray]:
         """Probabilities float32 [words, tags] of each text, all for one tag where the tokenizer reads nothing of a
@@ -97,6 +105,11 @@ class PrunedWords(PrunedModel):
         if asked is not None:
             check_length(asked, longest, "the model")
         return min(LENGTH, longest) if asked is None else asked
+
+
+def best_tags(model: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: words.Texts) -> list[np.ndarray]:
+    """The numbers of the best tags int64 [tokens] of each window. Errors as of token_logits."""
+    return [logits.argmax(-1).numpy() for logits in token_logits(model, tokenizer, texts.windows[:])]
 
 
 @torch.inference_mode()
@@ -137,13 +150,3 @@ def _places(text: Text) -> list[tuple[int, int]]:
         return [found.span() for found in WORD.finditer(text)]
     ends = np.cumsum([len(word) + 1 for word in text]) - 1
     return [(int(end) - len(word), int(end)) for word, end in zip(text, ends, strict=True)]
-
-
-def entities(text: Text, tags: list[str]) -> list[Entity]:
-    """What these tags of a text's words make."""
-    whole, places = text if isinstance(text, str) else " ".join(text), _places(text)
-    found = []
-    for kind, first, last in words_metrics.entities(tags):
-        start, end = places[first][0], places[last][1]
-        found.append(Entity(kind, whole[start:end], start, end, first, last))
-    return found

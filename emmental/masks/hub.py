@@ -14,6 +14,7 @@ from emmental.masks import describe
 from emmental.recipes.kinds import Kind
 
 CARD = "README.md"
+PIPELINES = {Kind.SPAN: "question-answering", Kind.TOKENS: "token-classification"}  # else text-classification
 
 
 def push(mask_file: Path, repository: str, private: bool = False, dry_run: bool = False) -> str:
@@ -59,7 +60,7 @@ def card(mask: masks.Mask) -> ModelCard:
         base_model=info.base_model if info.base_revision else None,
         base_model_relation="adapter" if info.base_revision else None,
         library_name="smp-pruning",
-        pipeline_tag="question-answering" if info.kind is Kind.SPAN else "text-classification",
+        pipeline_tag=PIPELINES.get(info.kind, "text-classification"),
         tags=["pruning", "mask", info.task],
     )
     return ModelCard(f"""---

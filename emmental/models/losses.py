@@ -4,7 +4,6 @@ import torch
 from torch.nn import functional as F
 
 PADDING_LOGIT = -1e4  # no probability, and finite, so that differences of such logits are zero and not NaN
-
 IGNORED = -100  # the label of a token that does not count, as transformers has it
 
 

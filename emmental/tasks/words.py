@@ -5,78 +5,103 @@ Examples, windows and metrics each have a file of their own beside this one.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from datasets import Dataset
+from transformers import DataCollatorForTokenClassification
 
 from emmental.common.errors import InputError
+from emmental.recipes import lengths
 from emmental.recipes.kinds import Kind
 from emmental.tasks import custom, tables, words_examples, words_metrics
 from emmental.tasks.conll import write_conll
+from emmental.tasks.problem import Problem
+from emmental.tasks.sentence_task import SentenceTask
 from emmental.tasks.source import Source
 from emmental.tasks.tables import Columns, Table
 from emmental.tasks.words_examples import OUTSIDE, TAGS, WORDS
 from emmental.tasks.words_windows import DECODING_COLUMNS, in_texts, windows
 
+PREDICTIONS = "predictions.conll"  # words with the tags that were found
 LABELS = ("labels", "row")  # row: which window it is, for predictions come in any order
 
 
-@dataclass(frozen=True)
-class WordTask:
-    """What is particular to one task."""
-
-    name: str
-    words: dict[str, str]  # tag -> label word, in the order of the tags' numbers
-    metrics: tuple[str, ...]  # the first chooses the best mask
-    kind: Kind = Kind.TOKENS
-
-    @property
-    def labels(self) -> list[str]:
-        return list(self.words)
+def asked_for(source: Source) -> bool:
+    """Whether the examples are to be read as words with tags: so --answer says, or so they look. Raises InputError for
+    files and data sets that cannot be had."""
+    if source.answer:
+        return source.answer == Kind.TOKENS
+    if not source.dataset_name:
+        file = source.train_file or source.validation_file or source.test_file
+        return bool(file) and words_examples.are_in_file(Path(file), source.text_column)
+    splits = tables.load_dataset(source.dataset_name, source.dataset_config)
+    return any(words_examples.are_in_columns(rows.features, source.text_column) for rows in splits.values())
 
 
-@dataclass(frozen=True)
-class Tagged:
-    """A task and its examples, with the columns WORDS and TAGS."""
-
-    task: WordTask
-    train: Dataset
-    validation: Dataset
+def load(name: str, source: Source) -> tuple[SentenceTask, Dataset, Dataset]:
+    """The task of these files, or of this data set, with the examples that train and those that validate. Tags are
+    those of the training data. Raises InputError for all that is wrong with them."""
+    return from_tables(name, _table(source, "train"), _table(source, "validation"), source)
 
 
-def load(name: str, source: Source) -> Tagged:
-    """The task of these files, or of this data set; a tag's word is still the tag. Raises InputError for all that is
-    wrong with them."""
-    return from_tables(*_tables(source), source.metric, name)
+def from_datasets(
+    name: str, train: Dataset, validation: Dataset, source: Source
+) -> tuple[SentenceTask, Dataset, Dataset]:
+    """The same of two data sets, on disk or in memory. source: what their columns are."""
+    given, columns = {"the training data": train, "the validation data": validation}, _columns(source)
+    return from_tables(
+        name, *(words_examples.of_dataset(rows, place, columns) for place, rows in given.items()), source
+    )
 
 
-def from_tables(train: Table, validation: Table, metric: str | None, name: str) -> Tagged:
-    """The task of two tables: tags are those of the training data. metric: as of --metric. Errors as of load."""
+def from_tables(name: str, train: Table, validation: Table, source: Source) -> tuple[SentenceTask, Dataset, Dataset]:
+    """The same of two tables."""
     tags = words_examples.tags_of(train)
     if len(tags) < 2:
         raise InputError(f"the training data have one tag, {tags[0]}: there must be two at least")
-    task = WordTask(name, {tag: tag for tag in tags}, words_metrics.chosen(tags, metric))
-    return Tagged(task, *(words_examples.examples(table, tags) for table in (train, validation)))
+    task = of_model(name, {tag: tag for tag in tags}, source)
+    return replace(task, finds_words=True), *(words_examples.examples(table, tags) for table in (train, validation))
 
 
-def _tables(source: Source) -> list[Table]:
-    columns = Columns(source.text_column, None, source.label_column)
-    if not source.dataset_name:
-        return [words_examples.of_file(Path(file), columns) for file in (source.train_file, source.validation_file)]
-    splits = tables.load_dataset(source.dataset_name, source.dataset_config)
-    names = "train", custom.validation_split(source.dataset_name, splits)
-    return [words_examples.of_dataset(splits[name], f"{source.dataset_name}, {name}", columns) for name in names]
+def of_model(name: str, words: dict[str, str], source: Source) -> SentenceTask:
+    """The task that a mask or a fine-tuned model of these tags and words is for. Raises InputError for a metric that
+    they cannot be measured by."""
+    for flag in ("text_pair_column", "label_separator"):
+        if getattr(source, flag):
+            raise InputError(f"--{flag} is for texts: words with tags have none; leave it out")
+    return SentenceTask(name, (WORDS,), words, words_metrics.chosen(list(words), source.metric), kind=Kind.TOKENS)
 
 
-def train_inputs(examples: Dataset, tokenizer, max_length: int) -> Dataset:
-    """What a model trains on: windows with their labels."""
-    return windows(examples, tokenizer, max_length).remove_columns(list(DECODING_COLUMNS))
+def load_validation(task: SentenceTask, source: Source) -> Dataset:
+    """The validation examples of a task whose tags are known. Raises InputError as load does."""
+    return words_examples.examples(_table(source, "validation"), task.labels)
 
 
-def choose(logits: torch.Tensor, labels) -> torch.Tensor:
+def load_test(source: Source) -> Dataset:
+    """The examples of the test set, without tags. Raises InputError where there is none."""
+    return words_examples.without_tags(_table(source, "test", labelled=False))
+
+
+def _table(source: Source, split: str, labelled: bool = True) -> Table:
+    columns = _columns(source)
+    if file := getattr(source, f"{split}_file"):
+        return words_examples.of_file(Path(file), columns, labelled)
+    splits = tables.load_dataset(source.dataset_name, source.dataset_config) if source.dataset_name else {}
+    validating = custom.validation_split(source.dataset_name, splits) if splits else ""
+    name = validating if split == "validation" else split
+    if name not in splits or split == "test" == validating:
+        raise InputError(f"there is no {split} set: give --{split}_file, or a data set that has one more split for it")
+    return words_examples.of_dataset(splits[name], f"{source.dataset_name}, {name}", columns, labelled)
+
+
+def _columns(source: Source) -> Columns:
+    return Columns(source.text_column, None, source.label_column)
+
+
+def best(logits: torch.Tensor, labels) -> torch.Tensor:
     """The best tags' numbers int64 [windows, length] of logits [windows, length, tags]: what Trainer keeps of them."""
     return logits.argmax(-1)
 
@@ -89,7 +114,7 @@ def unread(tags: list[str]) -> int:
 class Texts:
     """Examples and their windows: a model's inputs, and from its answers to tags."""
 
-    def __init__(self, task: WordTask, examples: Dataset, tokenizer, max_length: int):
+    def __init__(self, task: SentenceTask, examples: Dataset, tokenizer, max_length: int):
         self.task, self.examples = task, examples
         self.windows = windows(examples, tokenizer, max_length)
         self.truth = [np.array(tags) for tags in examples[TAGS][:]] if TAGS in examples.column_names else []
@@ -111,7 +136,7 @@ class Texts:
         return self._score(self.tags(answers))
 
     def compute_metrics(self, prediction) -> dict[str, float]:
-        """The scores of a Trainer's prediction over ``inputs``, of which ``choose`` was kept."""
+        """The scores of a Trainer's prediction over ``inputs``, of which ``best`` was kept."""
         return self.score(prediction.predictions[np.argsort(prediction.label_ids[LABELS.index("row")])])
 
     def baseline(self) -> float:
@@ -129,3 +154,27 @@ class Texts:
         counts = Counter(tag for tags in found for tag in tags)
         shown = ", ".join(f"{counts[tag]:,} {tag}" for tag in self.task.labels if counts[tag])
         return f"{counts.total():,} words of {len(found):,} texts: {shown}"
+
+
+def as_problem(
+    task: SentenceTask, train: Dataset, validation: Dataset, tokenizer, max_length: int, origin: dict
+) -> Problem:
+    """The examples as windows for this tokenizer. origin: where they are from, for the run's settings."""
+    texts = Texts(task, validation, tokenizer, max_length)
+    return Problem(
+        task=task.name,
+        kind=task.kind,
+        label_words=task.words,
+        label_names=LABELS,
+        unit="windows",
+        train=windows(train, tokenizer, max_length).remove_columns(list(DECODING_COLUMNS)),
+        validation={"": texts.inputs()},
+        compute_metrics=texts.compute_metrics,
+        metrics=task.metrics,
+        baseline=texts.baseline(),
+        reading={"max_length": max_length} | origin,
+        lengths=lengths.GLUE,
+        finds_words=task.finds_words,
+        collator=DataCollatorForTokenClassification,
+        choose=best,
+    )

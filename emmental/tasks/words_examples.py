@@ -22,7 +22,10 @@ from emmental.tasks.tables import LABEL, Columns, Table
 WORDS, TAGS = "words", "tags"  # the columns of examples
 OUTSIDE = "O"  # the tag of words that are in no entity
 TEXT = "text"  # the column of a table's words
-DEFAULTS = {"text": ("words", "tokens"), "label": ("tags", "ner_tags")}  # the columns that are looked for, in order
+DEFAULTS = {  # the columns that are looked for, in order
+    "text": ("words", "tokens", "text"),
+    "label": ("tags", "ner_tags", "labels", "label"),
+}
 
 
 def of_file(path: Path, columns: Columns, labelled: bool = True) -> Table:
@@ -54,6 +57,24 @@ def of_dataset(rows: Dataset, name: str, columns: Columns, labelled: bool = True
     decode = partial(_names, rows.features[columns.label]) if labelled else list
     rows = rows.rename_columns({old: new for old, new in given.items() if old != new})
     return Table(rows, lambda number: f"{name}, row {number + 1}", decode)
+
+
+def are_in_file(path: Path, column: str | None) -> bool:
+    """Whether a file's examples are lists of words, by its name and its first row. column: that of the words, if known.
+    Raises InputError where there is none."""
+    if path.suffix in (".csv", ".tsv"):
+        return False
+    first = next(read(path)).values
+    return "1" in first or any(isinstance(first.get(name), list) for name in _likely(column))
+
+
+def are_in_columns(features: Features, column: str | None) -> bool:
+    """Whether a data set's examples are lists of words; see are_in_file."""
+    return any(isinstance(features.get(name), List | LargeList) for name in _likely(column))
+
+
+def _likely(column: str | None) -> tuple[str, ...]:
+    return (column,) if column else DEFAULTS["text"]
 
 
 def tags_of(table: Table) -> list[str]:

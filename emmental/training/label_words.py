@@ -1,11 +1,12 @@
 """Label words for labels that were given none: the label's own name where the vocabulary has it, else the word that the
-frozen head says of the label's training texts and not of the others'.
+frozen head says of the label's training texts, or words, and not of the others'.
 
 Found once, before anything is trained; the mask's file holds them.
 """
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from transformers import PreTrainedTokenizerBase
 
 from emmental.common.errors import InputError
 from emmental.models.backbones import Backbone
-from emmental.models.forms import DenseForm
+from emmental.models.forms import DenseForm, vectors_of
+from emmental.models.losses import IGNORED
 from emmental.models.vocabulary import whole_words
 from emmental.recipes.kinds import Kind
 from emmental.tasks.batches import by_length
@@ -44,7 +46,8 @@ def find(config: SMPConfig, backbone: Backbone, problem: Problem) -> dict[str, s
 def label_words(backbone: Backbone, problem: Problem, device: torch.device) -> dict[str, str]:
     """A word for each label, no two alike. Errors as of find."""
     labels, vocabulary = list(problem.label_words), whole_words(backbone.tokenizer)
-    own = {} if problem.kind is Kind.VALUE else own_names(labels, backbone.tokenizer, set(vocabulary.values()))
+    nameless = problem.kind in (Kind.VALUE, Kind.TOKENS)  # a tag such as O is no word that stands for it
+    own = {} if nameless else own_names(labels, backbone.tokenizer, set(vocabulary.values()))
     words = {label: label for label in own}
     if lacking := [label for label in labels if label not in own]:
         left = {word: number for word, number in vocabulary.items() if number not in own.values()}
@@ -64,15 +67,15 @@ def own_names(labels: list[str], tokenizer: PreTrainedTokenizerBase, known: set[
 def choose(
     backbone: Backbone, problem: Problem, labels: list[str], candidates: dict[str, int], device: torch.device
 ) -> dict[str, str]:
-    """For each of these labels a word (of word -> id) whose logit at [CLS] is high on its texts and low on all others,
-    by the correlation over the texts; for a value one that rises with it. No word twice, and the correlations' sum is
-    the largest. Errors as of find."""
+    """For each of these labels a word (of word -> id) whose logit, where the label is read, is high on its texts (or
+    words) and low on all others, by the correlation over them; for a value one that rises with it. No word twice, and
+    the correlations' sum is the largest. Errors as of find."""
     if len(labels) > len(candidates):
         raise InputError(f"{len(labels):,} labels, and the vocabulary has {len(candidates):,} words: give fewer labels")
     names = list(problem.label_words)
-    rows = sample(problem.train, problem.kind, len(names))
-    answers = answer_matrix(problem, rows)[:, [names.index(label) for label in labels]]
-    said = first_logits(backbone, problem.train.select(rows), list(candidates.values()), device)
+    rows, tokens = sample(problem.train, problem.kind, len(names))
+    answers = answer_matrix(problem, rows, tokens)[:, [names.index(label) for label in labels]]
+    said = logits_at(backbone, problem.train.select(rows), tokens, list(candidates.values()), device)
     _, best = linear_sum_assignment(agreement(said, answers), maximize=True)
     words = list(candidates)
     return {label: words[number] for label, number in zip(labels, best, strict=True)}
@@ -86,22 +89,32 @@ def agreement(said: np.ndarray, answers: np.ndarray) -> np.ndarray:
     return answers.T @ said / np.where(size > 0, size, 1)
 
 
-def sample(features: Dataset, kind: Kind, labels: int) -> np.ndarray:
-    """Numbers of rows, int64 in rising order: SAMPLE over all, evenly spread over the data; with labels as many of
-    each, so far as it has them."""
+def sample(features: Dataset, kind: Kind, labels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of rows, int64 in rising order, and of their tokens where an answer is read: SAMPLE over all, evenly
+    spread over the data; with labels as many of each, so far as it has them. Of words a row may occur several times."""
     if kind is Kind.VALUE:
-        return spread(np.arange(len(features)), SAMPLE)
-    rows, given = (np.concatenate(part) for part in zip(*_pairs(features), strict=True))
+        rows = spread(np.arange(len(features)), SAMPLE)
+        return rows, np.zeros_like(rows)
+    *places, given = (np.concatenate(part) for part in zip(*_answers(features, kind), strict=True))
     each = max(LEAST, SAMPLE // labels)
-    return np.unique(np.concatenate([spread(rows[given == label], each) for label in range(labels)]))
+    picked = np.concatenate([spread(np.flatnonzero(given == label), each) for label in range(labels)])
+    return tuple(np.unique(np.stack(places)[:, picked], axis=1))
 
 
-def _pairs(features: Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows and the labels that they have, a thousand rows at a time: two int64 arrays of the same length."""
+def _answers(features: Dataset, kind: Kind) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows, their tokens where labels are read, and these labels, a thousand rows at a time: int64 arrays of the same
+    length."""
     for first, batch in enumerate(features.select_columns("labels").iter(1000)):
-        labels = np.array(batch["labels"])
-        rows, given = np.nonzero(labels) if labels.ndim == 2 else (np.arange(len(labels)), labels)
-        yield 1000 * first + rows, given
+        if kind is Kind.TOKENS:
+            rows = np.repeat(np.arange(len(batch["labels"])), [len(row) for row in batch["labels"]])
+            tokens = np.concatenate([np.arange(len(row)) for row in batch["labels"]])
+            labels = np.concatenate(batch["labels"])
+            counted = labels != IGNORED
+            yield 1000 * first + rows[counted], tokens[counted], labels[counted]
+        else:
+            labels = np.array(batch["labels"])
+            rows, given = np.nonzero(labels) if labels.ndim == 2 else (np.arange(len(labels)), labels)
+            yield 1000 * first + rows, np.zeros_like(rows), given
 
 
 def spread(rows: np.ndarray, most: int) -> np.ndarray:
@@ -109,22 +122,33 @@ def spread(rows: np.ndarray, most: int) -> np.ndarray:
     return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most, dtype=int)]
 
 
-def answer_matrix(problem: Problem, rows: np.ndarray) -> np.ndarray:
-    """The answers of these rows, float32 [rows, labels]: 1 where a label fits, else 0; a value as it is."""
-    labels = np.array(problem.train.select(rows)["labels"][:], np.float32)
-    if problem.kind is Kind.LABEL:
+def answer_matrix(problem: Problem, rows: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """The answers of these rows, at these tokens, float32 [rows, labels]: 1 where a label fits, else 0; a value as it
+    is."""
+    cells = problem.train.select(rows)["labels"][:]
+    if problem.kind is Kind.TOKENS:
+        cells = [cell[token] for cell, token in zip(cells, tokens, strict=True)]
+    labels = np.array(cells, np.float32)
+    if problem.kind in (Kind.LABEL, Kind.TOKENS):
         return np.eye(len(problem.label_words), dtype=np.float32)[labels.astype(int)]
     return labels.reshape(len(rows), -1)
 
 
 @torch.inference_mode()
-def first_logits(backbone: Backbone, features: Dataset, ids: list[int], device: torch.device) -> np.ndarray:
-    """The frozen head's logits of these words at each text's first token, float32 [rows, words]."""
+def logits_at(
+    backbone: Backbone, features: Dataset, tokens: np.ndarray, ids: list[int], device: torch.device
+) -> np.ndarray:
+    """The frozen head's logits of these words at one token of each text (int64 [rows]), float32 [rows, words]."""
     model, place = backbone.model, backbone.model.device
     was_training = model.training
     form, found = DenseForm(model.to(device).eval()), np.empty((len(features), len(ids)), np.float32)
     for rows, inputs in by_length(features, backbone.tokenizer):
-        logits = form(**inputs.to(device), first_only=True)[:, 0]
+        with vectors_of(model.base_model, partial(_at, tokens[rows])):
+            logits = form(**inputs.to(device))[:, 0]
         found[rows] = logits[:, ids].float().cpu().numpy()
     model.to(place).train(was_training)
     return found
+
+
+def _at(tokens: np.ndarray, vectors: torch.Tensor) -> torch.Tensor:
+    return vectors[np.arange(len(tokens)), tokens][:, None]

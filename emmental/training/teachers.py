@@ -99,14 +99,15 @@ def check_order(teacher: Teacher, problem: Problem, tokenizer: PreTrainedTokeniz
     elif problem.kind is Kind.SEVERAL:
         _check_several(teacher, sample, logits)
     else:
-        truth, predicted = sample["labels"][:], [row.argmax(-1) for row in logits["logits"]]
-        if problem.kind is Kind.TOKENS:
-            truth, predicted = np.concatenate(truth), np.concatenate(predicted)
-            predicted, truth = predicted[truth != IGNORED], truth[truth != IGNORED]
-        _check_classes(teacher, list(problem.label_words), np.array(truth), np.array(predicted))
+        _check_classes(teacher, list(problem.label_words), sample, logits)
 
 
-def _check_classes(teacher: Teacher, labels: list[str], truth: np.ndarray, predicted: np.ndarray) -> None:
+def _check_classes(teacher: Teacher, labels: list[str], sample: Dataset, logits: dict) -> None:
+    truth, predicted = sample["labels"][:], [row.argmax(-1) for row in logits["logits"]]
+    if np.ndim(truth[0]):  # of words
+        truth, predicted = np.concatenate(truth), np.concatenate(predicted)
+        predicted, truth = predicted[truth != IGNORED], truth[truth != IGNORED]
+    truth, predicted = np.array(truth), np.array(predicted)
     every = range(len(labels))
     met = [label for label in every if (truth == label).any()]
     # shares [labels, logits]: classes count alike, so that the commonest is no good answer
@@ -115,7 +116,7 @@ def _check_classes(teacher: Teacher, labels: list[str], truth: np.ndarray, predi
     _, best = linear_sum_assignment(shares, maximize=True)
     orders = [teacher.order[label] for label in met], best
     right, most = (shares[range(len(met)), list(order)].mean() for order in orders)
-    noise = 2 * (0.25 / len(truth)) ** 0.5  # two standard deviations of a share
+    noise = 2 * (0.25 / len(sample)) ** 0.5  # two standard deviations of a share
     if most > right + noise and len(met) == len(labels) <= MOST_ORDERED:
         other = ",".join(labels[list(best).index(number)] for number in every)
         raise InputError(
