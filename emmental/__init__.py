@@ -17,6 +17,10 @@ _HOMES = {
 __all__ = list(_HOMES)
 
 
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
+
+
 def __getattr__(name: str):
     # Imported when asked for: the method's own modules do without transformers.
     if name in _HOMES:

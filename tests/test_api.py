@@ -3,10 +3,7 @@
 import csv
 import os
 import random
-import shutil
 import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import datasets
@@ -20,7 +17,6 @@ import emmental
 from emmental import InputError, masks
 from emmental.common.run_folder import MASK, RESULTS
 from emmental.training.claim import is_claimed
-from tests.helpers.tiny import ROOT, environment, write_reviews
 
 SHORT = {
     "num_train_epochs": 1,
@@ -40,6 +36,16 @@ def read(path):
 def rows(reviews):
     """The training and the validation examples as lists of dictionaries."""
     return [read(reviews[split]) for split in ("train", "validation")]
+
+
+@pytest.fixture(scope="module")
+def pruned(tiny_bert, rows):
+    """What prune() makes of them."""
+    return emmental.prune(str(tiny_bert), *rows, label_words=WORDS, **SHORT)
+
+
+def same_masks(one, other):
+    return one.info == other.info and all((one.mask.packed[n] == bits).all() for n, bits in other.mask.packed.items())
 
 
 def test_the_mask_is_the_command_s_bit_for_bit(tiny_bert, reviews, rows, command, tmp_path):
@@ -71,17 +77,20 @@ def column(part, name="sentence"):
 
 
 def test_each_kind_of_answer_is_read_from_the_labels(tiny_bert, rows):
-    def labelled(label):
-        return [[{"words": row["sentence"], "grade": label(int(row["label"]))} for row in part] for part in rows]
+    """Values of pairs of texts; several labels, whose words are found."""
+
+    def labelled(answer):
+        return [
+            [{"words": row["sentence"], "b": "a plot", "grade": answer(int(row["label"]))} for row in p] for p in rows
+        ]
 
     columns = {"text_column": "words", "label_column": "grade", "max_steps": 4, "disable_tqdm": True}
-    value = emmental.prune(str(tiny_bert), *labelled(lambda one: one + 0.5), label_words={"score": "yes"}, **columns)
-    assert type(value.predict(["a good film"])[0]) is float
-    words = {"good": "great", "bad": "terrible", "long": "slow"}
-    several = emmental.prune(
-        str(tiny_bert), *labelled(lambda one: ["good", "long"] if one else ["bad"]), label_words=words, **columns
-    )
-    assert set(several.predict(["a good film"])[0]) <= set(words)
+    given = labelled(lambda one: one + 0.5)
+    value = emmental.prune(str(tiny_bert), *given, text_pair_column="b", label_words={"score": "yes"}, **columns)
+    assert type(value.predict(["a good film"], ["a plot"])[0]) is float
+    several = emmental.prune(str(tiny_bert), *labelled(lambda one: ["good", "long"] if one else ["bad"]), **columns)
+    assert len(set(several.info.label_words.values())) == 3
+    assert set(several.predict(["a good film"])[0]) <= {"good", "long", "bad"}
     assert several.results.keys() >= {"eval_f1_micro", "eval_f1_macro"}
 
 
@@ -99,22 +108,12 @@ def test_tags_of_words(tiny_bert, rows):
     assert tagger.results["eval_accuracy"] == pytest.approx(right.mean())
 
 
-def test_pairs_of_texts_and_words_that_are_found(tiny_bert, rows):
-    pairs = [[{"a": row["sentence"], "b": "the plot", "label": row["label"]} for row in part] for part in rows]
-    pruned = emmental.prune(
-        str(tiny_bert), *pairs, text_column="a", text_pair_column="b", max_steps=4, disable_tqdm=True
-    )
-    assert len(set(pruned.info.label_words.values())) == 2
-    assert pruned.predict(["a good film"], ["the plot"])[0] in ("0", "1")
-
-
-def test_a_loaded_model_gives_the_same_mask_and_stays_as_it_is(tiny_bert, rows):
+def test_a_loaded_model_gives_the_same_mask_and_stays_as_it_is(tiny_bert, rows, pruned):
     model = AutoModelForMaskedLM.from_pretrained(tiny_bert)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
-    by_name, by_model = (emmental.prune(given, *rows, label_words=WORDS, **SHORT) for given in (str(tiny_bert), model))
-    assert by_model.info == by_name.info
-    assert all((by_model.mask.packed[name] == bits).all() for name, bits in by_name.mask.packed.items())
-    assert (by_model.logits(["a good film"]) == by_name.logits(["a good film"])).all()
+    by_model = emmental.prune(model, *rows, label_words=WORDS, **SHORT)
+    assert same_masks(by_model, pruned)
+    assert (by_model.logits(["a good film"]) == pruned.logits(["a good film"])).all()
     assert model.state_dict().keys() == before.keys()
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
 
@@ -127,49 +126,40 @@ def here(tmp_path, monkeypatch):
     return tmp_path / "here"
 
 
-def test_nothing_else_is_changed(tiny_bert, rows, here, monkeypatch):
+def test_nothing_else_is_changed(tiny_bert, rows, pruned, here, monkeypatch):
     """As a notebook needs it, whose sys.argv are the kernel's."""
     monkeypatch.setattr("sys.argv", ["ipykernel_launcher.py", "-f", "kernel.json", "--output_dir", "elsewhere"])
-    handler = signal.getsignal(signal.SIGTERM)
 
     def state():
         drawn = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
         return drawn, datasets.are_progress_bars_disabled(), dict(os.environ), signal.getsignal(signal.SIGTERM)
 
     before = state()
-    pruned = emmental.prune(str(tiny_bert), *rows, label_words=WORDS, **SHORT)
+    assert same_masks(emmental.prune(str(tiny_bert), *rows, label_words=WORDS, **SHORT), pruned)
     assert state() == before
     with pytest.raises(InputError, match="must be a single token"):
         emmental.prune(str(tiny_bert), *rows, label_words={"0": "unbelievable", "1": "great"}, **SHORT)
     assert state() == before
     assert list(here.iterdir()) == []
-    assert signal.getsignal(signal.SIGTERM) is handler
-    again = emmental.prune(str(tiny_bert), *rows, label_words=WORDS, **SHORT)
-    assert all((again.mask.packed[name] == bits).all() for name, bits in pruned.mask.packed.items())
 
 
-def test_two_runs_at_a_time_are_one_after_the_other_s_equal(tiny_bert, rows):
-    """From threads that are not the main one, which may not wait for SIGTERM."""
-
-    def ask(seed):
-        return emmental.prune(str(tiny_bert), *rows, label_words=WORDS, seed=seed, **SHORT).predict(column(rows[1]))
-
+def test_a_run_in_a_thread_is_the_same(tiny_bert, rows, pruned):
+    """There SIGTERM cannot be waited for."""
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(ask, 3).result() == ask(3)
+        running = pool.submit(emmental.prune, str(tiny_bert), *rows, label_words=WORDS, **SHORT)
+        assert same_masks(running.result(), pruned)
 
 
 def test_a_folder_keeps_the_run_and_is_free_afterwards(tiny_bert, rows, tmp_path):
     given = {"output_dir": tmp_path / "films", "label_words": WORDS, **SHORT}
-    emmental.prune(str(tiny_bert), *rows, **given)
-    assert {MASK, RESULTS, "curves.png", "density.png", "settings.json"} <= {
-        p.name for p in (tmp_path / "films").iterdir()
-    }
+    emmental.prune(str(tiny_bert), *rows, 0.5, **given)
+    left = {path.name for path in (tmp_path / "films").iterdir()}
+    assert {MASK, RESULTS, "curves.png", "density.png", "settings.json"} <= left
+    assert masks.load(tmp_path / "films" / MASK).density() == pytest.approx(0.5, abs=0.01)
     assert not is_claimed(tmp_path / "films")
     with pytest.raises(InputError, match="films holds a finished run"):
         emmental.prune(str(tiny_bert), *rows, **given)
     assert not is_claimed(tmp_path / "films")
-    emmental.prune(str(tiny_bert), *rows, 0.5, overwrite_output_dir=True, **given)
-    assert masks.load(tmp_path / "films" / MASK).density() == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_dense_model_teaches_a_mask(tiny_bert, rows, tmp_path):
@@ -180,7 +170,7 @@ def test_a_dense_model_teaches_a_mask(tiny_bert, rows, tmp_path):
         "learning_rate": 1e-2,
     }
     taught = emmental.prune(
-        str(tiny_bert), *rows, output_dir=tmp_path / "teacher", **dense, max_steps=60, disable_tqdm=True
+        str(tiny_bert), *rows, output_dir=tmp_path / "teacher", **dense, max_steps=40, disable_tqdm=True
     )
     assert taught.mask is None
     with pytest.raises(InputError, match="has no mask"):
@@ -245,35 +235,3 @@ def test_a_model_that_is_no_masked_lm_is_refused(tiny_bert, rows):
         emmental.prune(AutoModel.from_pretrained(tiny_bert), *rows)
     with pytest.raises(InputError, match=r"the model is in torch\.bfloat16"):
         emmental.prune(AutoModelForMaskedLM.from_pretrained(tiny_bert, dtype=torch.bfloat16), *rows)
-
-
-FRESH = """
-import csv, pathlib, sys
-import emmental
-
-assert pathlib.Path(emmental.__file__).is_relative_to(sys.argv[1]), emmental.__file__
-train, validation = (list(csv.DictReader(open(path, newline=""))) for path in sys.argv[3:])
-pruned = emmental.prune(sys.argv[2], train, validation, density=0.25, max_steps=4)
-pruned.save("films.smp")
-print("ANSWERS", *pruned.predict(["a good film", "a bad film"]))
-print("ANSWERS", *emmental.load_pruned("films.smp").predict(["a good film", "a bad film"]))
-"""
-
-
-def test_the_installed_package_is_enough(tiny_bert, here, tmp_path):
-    """In a fresh process, in a folder with nothing of the repository."""
-    for part in ("pyproject.toml", "README.md", "LICENSE"):
-        (tmp_path / "source").mkdir(exist_ok=True)
-        shutil.copy(ROOT / part, tmp_path / "source")
-    shutil.copytree(ROOT / "emmental", tmp_path / "source" / "emmental", ignore=shutil.ignore_patterns("__pycache__"))
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--target", tmp_path / "site", tmp_path / "source"], check=True, cwd=tmp_path)
-    data = [write_reviews(tmp_path / f"{name}.csv", count) for name, count in (("train", 24), ("validation", 8))]
-    others = [path for path in os.environ.get("PYTHONPATH", "").split(":") if path and path != str(ROOT)]
-    path = ":".join([str(tmp_path / "site"), *others])
-    words = [sys.executable, "-c", FRESH, tmp_path / "site", tiny_bert, *data]
-    ran = subprocess.run(words, cwd=here, env=environment({"PYTHONPATH": path}), capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    first, second = (line for line in ran.stdout.splitlines() if line.startswith("ANSWERS"))
-    assert first == second
-    assert [path.name for path in here.iterdir()] == ["films.smp"]
