@@ -4,13 +4,13 @@ import doctest
 
 import pytest
 
-from emmental import masks
+from emmental import api, masks
 from emmental.inference import load, sentences, spans, switching
 from emmental.masks import files
 from emmental.training import own_loop
 from tests.helpers.tiny import random_mask
 
-MODULES = {load: 1, sentences: 3, spans: 1, switching: 2, files: 2, own_loop: 1}  # their docstrings with examples
+MODULES = {load: 1, sentences: 3, spans: 1, switching: 2, files: 2, own_loop: 1, api: 1}  # docstrings with examples
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

@@ -203,6 +203,24 @@ def test_what_the_file_says_can_be_read_again(tiny_bert, tmp_path):
     assert (info.density, info.allocation, info.method) == (0.25, "global", "topK")
 
 
+@pytest.mark.parametrize(
+    ("kind", "labels", "answers"),
+    [
+        ("several", [[1.0, 0.0], [1.0, 1.0]], lambda found: {label for row in found for label in row} <= {"0", "1"}),
+        ("tokens", [[-100, 0, 1, 0, -100], [-100, 1, 1, -100, -100]], lambda found: list(map(len, found)) == [3, 2]),
+    ],
+)
+def test_other_kinds_of_answers_have_their_loss(kind, labels, answers, tiny_bert, tmp_path):
+    model, tokenizer = (one.from_pretrained(tiny_bert) for one in (AutoModelForMaskedLM, AutoTokenizer))
+    learner = MaskLearner(model, 0.5, STEPS, tokenizer=tokenizer, label_words=WORDS, kind=kind)
+    texts = ["a good film", "very dull"]
+    inputs = tokenizer(texts, padding=True, return_tensors="pt") | {"labels": torch.tensor(labels)}
+    learner.model(**inputs)["loss"].backward()
+    assert all(matrix.grad.any() for matrix in learner.scores())
+    learner.save(tmp_path / "mine.smp")
+    assert answers(load_pruned(tmp_path / "mine.smp").predict(texts))
+
+
 def test_a_masked_lm_is_itself_again_after_the_end(tiny_bert, tmp_path):
     model, tokenizer = (kind.from_pretrained(tiny_bert) for kind in (AutoModelForMaskedLM, AutoTokenizer))
     learner = MaskLearner(model, density=0.25, steps=STEPS, tokenizer=tokenizer, label_words=WORDS)
