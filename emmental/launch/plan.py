@@ -8,7 +8,7 @@ from emmental.launch.flags import Flags
 from emmental.recipes import metrics, paper_results
 from emmental.recipes.kinds import Kind
 from emmental.recipes.plan import Plan, density_row, make_plan, pruning_row, rate_row, score_rows, title
-from emmental.recipes.settings import SentenceDataArguments, check_custom, check_files
+from emmental.recipes.settings import check_files
 from emmental.recipes.table import CUSTOM, RECIPES
 
 LINE_BY_LINE = ".csv", ".tsv", ".jsonl"
@@ -16,8 +16,6 @@ LINE_BY_LINE = ".csv", ".tsv", ".jsonl"
 
 def plan_of(task: str, flags: Flags, processes: int) -> Plan:
     """The plan of a run with the published data. Raises InputError for what the script would refuse, too."""
-    if isinstance(flags.data, SentenceDataArguments):
-        check_custom(flags.data)
     check_files(flags.data)
     return make_plan(flags.settings, examples_of(task, flags), RECIPES[task].lengths, processes)
 

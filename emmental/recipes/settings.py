@@ -140,8 +140,6 @@ def check_custom(data: SentenceDataArguments) -> None:
     check_task_label(data)
     if data.data_dir:
         raise InputError("--data_dir is for GLUE's official files: give --train_file and --validation_file")
-    if bool(data.dataset_name) == bool(data.train_file or data.validation_file):
-        raise InputError("a task of one's own takes --train_file and --validation_file, or --dataset_name")
     metrics.asked(data.metric, Kind(data.answer) if data.answer else None)
 
 
@@ -157,7 +155,13 @@ TABLES = ".csv", ".tsv", ".json", ".jsonl"
 
 
 def check_files(data: SentenceDataArguments | SpanDataArguments) -> None:
-    """Raise InputError where two files are needed to train and there is one, or they are of different kinds."""
+    """Raise InputError where two files are needed to train and there is one, or they are of different kinds; and as
+    check_custom does."""
+    if isinstance(data, SentenceDataArguments):
+        check_custom(data)
+        given = bool(data.dataset_name) + bool(data.train_file or data.validation_file)
+        if data.task_name == CUSTOM and given != 1:
+            raise InputError(f"--task_name {CUSTOM} takes --train_file and --validation_file, or --dataset_name")
     files = [file for file in (data.train_file, data.validation_file) if file]
     if data.data_dir or not files:
         return

@@ -67,14 +67,19 @@ def own_names(labels: list[str], tokenizer: PreTrainedTokenizerBase, known: set[
 def choose(
     backbone: Backbone, problem: Problem, labels: list[str], candidates: dict[str, int], device: torch.device
 ) -> dict[str, str]:
-    """For each of these labels a word (of word -> id) whose logit, where the label is read, is high on its texts (or
-    words) and low on all others, by the correlation over them; for a value one that rises with it. No word twice, and
-    the correlations' sum is the largest. Errors as of find."""
+    """For each of these labels a word (of word -> id) whose logit is high on its texts, at [CLS], or at its words, and
+    low on all others, by the correlation over them; for a value one that rises with it. No word twice, and the
+    correlations' sum is the largest. Errors as of find."""
     if len(labels) > len(candidates):
         raise InputError(f"{len(labels):,} labels, and the vocabulary has {len(candidates):,} words: give fewer labels")
     names = list(problem.label_words)
-    rows, tokens = sample(problem.train, problem.kind, len(names))
-    answers = answer_matrix(problem, rows, tokens)[:, [names.index(label) for label in labels]]
+    if problem.kind is Kind.TOKENS:
+        rows, tokens, given = sample_tokens(problem.train, len(names))
+        answers = np.eye(len(names), dtype=np.float32)[given]
+    else:
+        rows = sample(problem.train, problem.kind, len(names))
+        tokens, answers = np.zeros_like(rows), answer_matrix(problem, rows)
+    answers = answers[:, [names.index(label) for label in labels]]
     said = logits_at(backbone, problem.train.select(rows), tokens, list(candidates.values()), device)
     _, best = linear_sum_assignment(agreement(said, answers), maximize=True)
     words = list(candidates)
@@ -89,32 +94,44 @@ def agreement(said: np.ndarray, answers: np.ndarray) -> np.ndarray:
     return answers.T @ said / np.where(size > 0, size, 1)
 
 
-def sample(features: Dataset, kind: Kind, labels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of rows, int64 in rising order, and of their tokens where an answer is read: SAMPLE over all, evenly
-    spread over the data; with labels as many of each, so far as it has them. Of words a row may occur several times."""
+def sample(features: Dataset, kind: Kind, labels: int) -> np.ndarray:
+    """Numbers of rows, int64 in rising order: SAMPLE over all, evenly spread over the data; with labels as many of
+    each, and without any, so far as there are."""
     if kind is Kind.VALUE:
-        rows = spread(np.arange(len(features)), SAMPLE)
-        return rows, np.zeros_like(rows)
-    *places, given = (np.concatenate(part) for part in zip(*_answers(features, kind), strict=True))
+        return spread(np.arange(len(features)), SAMPLE)
+    rows, given = (np.concatenate(part) for part in zip(*_pairs(features), strict=True))
     each = max(LEAST, SAMPLE // labels)
-    picked = np.concatenate([spread(np.flatnonzero(given == label), each) for label in range(labels)])
-    return tuple(np.unique(np.stack(places)[:, picked], axis=1))
+    return np.unique(np.concatenate([spread(rows[given == label], each) for label in range(-1, labels)]))
 
 
-def _answers(features: Dataset, kind: Kind) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Rows, their tokens where labels are read, and these labels, a thousand rows at a time: int64 arrays of the same
-    length."""
+def _pairs(features: Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows and the labels that they have, -1 for none, a thousand rows at a time: two int64 arrays of one length."""
     for first, batch in enumerate(features.select_columns("labels").iter(1000)):
-        if kind is Kind.TOKENS:
-            rows = np.repeat(np.arange(len(batch["labels"])), [len(row) for row in batch["labels"]])
-            tokens = np.concatenate([np.arange(len(row)) for row in batch["labels"]])
-            labels = np.concatenate(batch["labels"])
-            counted = labels != IGNORED
-            yield 1000 * first + rows[counted], tokens[counted], labels[counted]
-        else:
-            labels = np.array(batch["labels"])
-            rows, given = np.nonzero(labels) if labels.ndim == 2 else (np.arange(len(labels)), labels)
-            yield 1000 * first + rows, np.zeros_like(rows), given
+        labels = np.array(batch["labels"])
+        rows, given = np.arange(len(labels)), labels
+        if labels.ndim == 2:
+            (rows, given), without = np.nonzero(labels), np.flatnonzero(~labels.any(1))
+            rows, given = np.append(rows, without), np.append(given, np.full(len(without), -1))
+        yield 1000 * first + rows, given
+
+
+def sample_tokens(features: Dataset, labels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Tokens that count, of each label as many, so far as there are, evenly spread over the data: their rows, which may
+    repeat, their places in these, and their labels, int64."""
+    found = [np.concatenate(part) for part in zip(*_counted(features), strict=True)]
+    each = max(LEAST, SAMPLE // labels)
+    picked = np.concatenate([spread(np.flatnonzero(found[-1] == label), each) for label in range(labels)])
+    return tuple(part[np.sort(picked)] for part in found)
+
+
+def _counted(features: Dataset) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows, places and labels of the tokens that count, a thousand rows at a time."""
+    for first, batch in enumerate(features.select_columns("labels").iter(1000)):
+        lengths, labels = [len(row) for row in batch["labels"]], np.concatenate(batch["labels"])
+        rows = 1000 * first + np.repeat(np.arange(len(lengths)), lengths)
+        places = np.concatenate([np.arange(length) for length in lengths])
+        counted = labels != IGNORED
+        yield rows[counted], places[counted], labels[counted]
 
 
 def spread(rows: np.ndarray, most: int) -> np.ndarray:
@@ -122,14 +139,10 @@ def spread(rows: np.ndarray, most: int) -> np.ndarray:
     return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most, dtype=int)]
 
 
-def answer_matrix(problem: Problem, rows: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """The answers of these rows, at these tokens, float32 [rows, labels]: 1 where a label fits, else 0; a value as it
-    is."""
-    cells = problem.train.select(rows)["labels"][:]
-    if problem.kind is Kind.TOKENS:
-        cells = [cell[token] for cell, token in zip(cells, tokens, strict=True)]
-    labels = np.array(cells, np.float32)
-    if problem.kind in (Kind.LABEL, Kind.TOKENS):
+def answer_matrix(problem: Problem, rows: np.ndarray) -> np.ndarray:
+    """The answers of these rows, float32 [rows, labels]: 1 where a label fits, else 0; a value as it is."""
+    labels = np.array(problem.train.select(rows)["labels"][:], np.float32)
+    if problem.kind is Kind.LABEL:
         return np.eye(len(problem.label_words), dtype=np.float32)[labels.astype(int)]
     return labels.reshape(len(rows), -1)
 

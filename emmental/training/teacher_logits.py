@@ -36,19 +36,24 @@ class TeacherLogits:
 
     def batch(self, rows: torch.Tensor, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Float32 logits of these rows (int64 [batch]) by name: ``logits`` [batch, labels] in the task's order, of
-        words [batch, longest of the rows, labels], or start_logits and end_logits [batch, longest of the rows], padded
-        with PADDING_LOGIT. inputs: what the student reads of them, which is not looked at."""
+        words [batch, length, labels], or start_logits and end_logits [batch, length], padded with PADDING_LOGIT.
+        inputs: what the student reads of them, of this length."""
         if not self.by_token:
             return {"logits": self._table(rows.device)[rows]}
-        found = {
-            name: pad_sequence([torch.tensor(row) for row in column], True, PADDING_LOGIT).to(rows.device)
-            for name, column in self.stored[rows.tolist()].items()
-        }
-        return {name: logits[..., self.order] if name == "logits" else logits for name, logits in found.items()}
+        length, found = inputs["input_ids"].shape[1], self.stored[rows.tolist()]
+        padded = {name: _padded(column, length).to(rows.device) for name, column in found.items()}
+        return {name: logits[..., self.order] if name == "logits" else logits for name, logits in padded.items()}
 
     def _on_device(self, device: torch.device) -> torch.Tensor:
         """All rows' logits [rows, labels] in the task's order, so that no batch waits for the host: 4.7 MB for MNLI."""
         return torch.from_numpy(self.stored.with_format("numpy")["logits"][:])[:, self.order].float().to(device)
+
+
+def _padded(rows: list[list], length: int) -> torch.Tensor:
+    """Rows of token logits as a tensor [rows, length, …]: a batch that was cut keeps the length it was padded to."""
+    logits = pad_sequence([torch.tensor(row) for row in rows], True, PADDING_LOGIT)
+    behind = logits.new_full((len(rows), length - logits.shape[1], *logits.shape[2:]), PADDING_LOGIT)
+    return torch.cat([logits, behind], dim=1)
 
 
 def stored_logits(model: PreTrainedModel, features: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:

@@ -2,13 +2,17 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
+from emmental import masks
+from emmental.recipes.kinds import Kind
 from emmental.tasks.conll import write_conll
+from tests.helpers.tiny import random_mask
 
 NOUNS, OTHERS = "film plot actor story music".split(), "was is not very funny dull slow . ,".split()
 TAGS = ("O", "B-ART", "I-ART", "B-PER", "I-PER")
-TAG_MAP = '{"O": "no", "B-ART": "good", "I-ART": "great", "B-PER": "bad", "I-PER": "terrible"}'
+TAG_WORDS = dict(zip(TAGS, "no good great bad terrible".split(), strict=True))
 
 
 def tagged(rows: int, seed: int = 0) -> list[tuple[list[str], list[str]]]:
@@ -34,3 +38,9 @@ def write_tagged(path: Path, rows: int, seed: int = 0) -> Path:
     else:
         write_conll(path, texts)
     return path
+
+
+def names_mask(folder: Path, words: dict[str, str] = TAG_WORDS, seed: int = 0) -> masks.Mask:
+    """A random mask for such texts over the backbone in this folder."""
+    mask = random_mask(folder, words=words, seed=seed)
+    return replace(mask, info=replace(mask.info, task="names", kind=Kind.TOKENS))
