@@ -98,9 +98,7 @@ def write_result(folder, density, **metrics):
     (folder / "all_results.json").write_text(json.dumps(trace | about | {"density": density} | metrics))
 
 
-@pytest.mark.parametrize(
-    ("metric", "shown"), [("f1_macro", "50.0 % | 75.0 |"), ("neg_mean_absolute_error", "0.7500 |")]
-)
+@pytest.mark.parametrize(("metric", "shown"), [("f1_macro", "50.0 % | 75.0 |"), ("neg_mean_absolute_error", "0.7500")])
 def test_a_comparison_is_by_the_run_s_own_metric(tmp_path, metric, shown):
     measured = {f"eval_{metric}": 0.75, "eval_other": 0.1, f"majority_eval_{metric}": 0.25}
     write_result(tmp_path / "smp-l_0.5" / "seed_42", 0.5, **measured)
