@@ -8,6 +8,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
@@ -21,7 +22,7 @@ from emmental.inference import subjects
 from emmental.inference.load import load_pruned
 from emmental.inference.pruned import PrunedModel
 from emmental.launch.jobs import pruning_job
-from emmental.models.backbones import Backbone, load_tokenizer
+from emmental.models.backbones import Backbone, load_tokenizer, set_dropout
 from emmental.recipes.settings import BackboneArguments, SentenceDataArguments, check_task_label
 from emmental.recipes.table import CUSTOM
 from emmental.recipes.tags import Tag
@@ -94,8 +95,8 @@ def prune(
             raise InputError("a method that trains weights loads the model itself: give its name")
         with _left_as_it_was(config.device):
             problem = problem_of(data, train_dataset, eval_dataset)
-            results = run(config, base, problem, copy.deepcopy(backbone))
-            pruned = load_pruned(subjects.find(str(folder)).path, backbone and copy.deepcopy(backbone))
+            results = run(config, base, problem, backbone and copied(backbone, config.dropout))
+            pruned = load_pruned(subjects.find(str(folder)).path, backbone and copied(backbone))
     pruned.results = results
     return pruned.to(config.device)
 
@@ -112,6 +113,17 @@ def loaded(model: PreTrainedModel | Backbone) -> Backbone:
         raise InputError(f"the model is in {model.dtype}: scores are learned beside weights in float32")
     name, revision = model.name_or_path, getattr(model.config, "_commit_hash", None) or ""
     return Backbone(model, load_tokenizer(name), name, revision, random_head=False)
+
+
+def copied(backbone: Backbone, dropout: float | None = None) -> Backbone:
+    """The same to be used up. dropout: of its training mode, by default its own."""
+    model = copy.deepcopy(backbone.model)
+    if dropout is not None:
+        set_dropout(model.config, dropout)
+        again = type(model)(model.config)  # where dropout is read from the config
+        again.load_state_dict(model.state_dict())
+        model = again
+    return replace(backbone, model=model)
 
 
 def command(name: str, density: float, teacher: str | None, label_words: dict | None, settings: dict) -> list[str]:

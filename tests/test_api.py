@@ -108,12 +108,17 @@ def test_tags_of_words(tiny_bert, rows):
     assert tagger.results["eval_accuracy"] == pytest.approx(right.mean())
 
 
-def test_a_loaded_model_gives_the_same_mask_and_stays_as_it_is(tiny_bert, rows, pruned):
+@pytest.mark.parametrize("dropout", [None, 0.0, 0.3])
+def test_a_loaded_model_gives_the_same_mask_and_stays_as_it_is(dropout, tiny_bert, rows, pruned):
     model = AutoModelForMaskedLM.from_pretrained(tiny_bert)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
-    by_model = emmental.prune(model, *rows, label_words=WORDS, **SHORT)
-    assert same_masks(by_model, pruned)
-    assert (by_model.logits(["a good film"]) == pruned.logits(["a good film"])).all()
+    given = {"label_words": WORDS, "dropout": dropout, **SHORT}
+    by_model = emmental.prune(model, *rows, **given)
+    by_name = pruned if dropout is None else emmental.prune(str(tiny_bert), *rows, **given)
+    assert same_masks(by_model, by_name)
+    assert same_masks(by_name, pruned) is (dropout is None)
+    assert (by_model.logits(["a good film"]) == by_name.logits(["a good film"])).all()
+    assert model.config.hidden_dropout_prob == 0.1
     assert model.state_dict().keys() == before.keys()
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
 
