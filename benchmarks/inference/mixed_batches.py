@@ -22,7 +22,7 @@ from emmental.pruning.masked_product import masked
 
 CASES = ((2, 8), (8, 8), (8, 64))  # tasks, requests
 WORDS = 14  # of a text
-ROUNDS = 5
+ROUNDS = 3
 DENSITY = 0.1
 
 
