@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from emmental.recipes import table
+from tests.helpers.tagged import write_tagged
 from tests.helpers.tiny import ROOT, environment, write_questions
 
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]
@@ -59,6 +60,9 @@ def workplace(tmp_path, reviews):
         (tmp_path / "films" / f"{name}.csv").write_text("\n".join(["text,label", *(",".join(row) for row in texts)]))
     genres = [json.dumps({"text": text, "labels": ["drama", "long"][: 1 + int(label)]}) for text, label in texts]
     (tmp_path / "films" / "genres.jsonl").write_text("\n".join(genres))
+    (tmp_path / "names").mkdir()
+    for name in ("train", "validation"):
+        write_tagged(tmp_path / "names" / f"{name}.conll", 20)
     (tmp_path / "squad").mkdir()
     write_questions(tmp_path / "squad" / "train-v1.1.json", 40)
     write_questions(tmp_path / "squad" / "dev-v1.1.json", 8, seed=1)

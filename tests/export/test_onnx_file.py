@@ -11,6 +11,7 @@ from emmental import masks
 from emmental.export import onnx_file
 from emmental.inference.load import load_pruned
 from tests.helpers.encoders import emptied, encoder, save_encoder
+from tests.helpers.tagged import names_mask
 from tests.helpers.tiny import mask_over, random_mask, save_tiny_bert, tiny_config
 
 TEXTS = ["good film", "dull plot bad music very slow , very very slow", "actor"]
@@ -47,6 +48,19 @@ def test_any_batch_and_length(emmental, tmp_path, architecture, shrunk):
         bias.CopyFrom(onnx.numpy_helper.from_array(exact + np.float32(error), bias.name))
         onnx.save(file, tmp_path / "other.onnx")
         assert onnx_file._compare(pruned.model, tmp_path / "other.onnx", batches) == pytest.approx(0.001, rel=0.01)
+
+
+def test_words_have_logits_of_every_token(emmental, tmp_path):
+    save_tiny_bert(tmp_path / "bert", tiny_config(num_hidden_layers=1))
+    masks.save(names_mask(tmp_path / "bert"), tmp_path / "mask.smp")
+    emmental("export", tmp_path / "mask.smp", tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    pruned = load_pruned(tmp_path / "mask.smp")
+    inputs = pruned.tokenizer(TEXTS, padding=True, return_tensors="pt")
+    given = {one.name: inputs[one.name].numpy() for one in session.get_inputs()}
+    (logits,) = session.run(["logits"], given)
+    assert logits.shape == (*inputs["input_ids"].shape, 5)
+    assert np.abs(logits - pruned.model(**inputs)["logits"].numpy()).max() < 1e-4
 
 
 def test_a_file_that_differs_is_not_written(emmental, tmp_path, monkeypatch):
