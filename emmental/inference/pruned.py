@@ -11,6 +11,8 @@ from transformers import PreTrainedTokenizerBase
 
 from emmental import masks
 from emmental.common.errors import InputError
+from emmental.common.files import write_json
+from emmental.common.run_folder import RESULTS
 from emmental.masks import hub
 from emmental.masks.resident import ResidentMask
 from emmental.models.forms import DenseForm
@@ -45,6 +47,8 @@ class PrunedModel:
         what was done. Raises InputError where it has no mask, and where the Hub refuses."""
         with tempfile.TemporaryDirectory() as folder:
             masks.save(self._known_mask(), Path(folder, "mask.smp"))
+            if self.results:
+                write_json(Path(folder, RESULTS), self.results)  # which the card has figures from
             return hub.push(Path(folder, "mask.smp"), repository, private)
 
     def _known_mask(self) -> masks.Mask:
