@@ -16,7 +16,8 @@ from emmental.common.files import new_folder
 from emmental.common.text import file_size
 from emmental.export import pipeline_folder, shrunk, shrunk_folder, shrunk_report, task_file
 from emmental.inference import scoring, subjects
-from emmental.inference.load import Answering, fold, is_standalone, load_pruned
+from emmental.inference.load import fold, is_standalone, load_pruned
+from emmental.inference.pruned import PrunedModel
 from emmental.inference.sentences import Pruned
 from emmental.inference.trained import is_fine_tuned
 from emmental.inference.words import PrunedWords, words_of
@@ -214,7 +215,7 @@ def check_frozen(arguments) -> None:
         raise InputError(f"{arguments.mask} holds a fine-tuned model: give a mask over a frozen backbone")
 
 
-def open_pruned(arguments) -> Answering:
+def open_pruned(arguments) -> PrunedModel:
     """The model of a mask on its backbone, or of a file or folder that needs none."""
     runtime = getattr(arguments, "runtime", "dense")
     if is_standalone(arguments.mask):

@@ -10,15 +10,16 @@ from emmental import masks
 from emmental.common.errors import InputError
 from emmental.export import shrunk_folder, task_file
 from emmental.inference import trained
+from emmental.inference.pruned import PrunedModel
 from emmental.inference.sentences import Pruned
 from emmental.inference.spans import PrunedSpans
 from emmental.inference.words import PrunedWords
+from emmental.masks.resident import ResidentMask
 from emmental.models.backbones import Backbone, load_backbone
 from emmental.models.heads import HEADS, LabelWordModel, label_word_ids
 from emmental.recipes.kinds import Kind
 from emmental.runtime import choose
 
-Answering = Pruned | PrunedSpans | PrunedWords
 ANSWERING = {Kind.SPAN: PrunedSpans, Kind.TOKENS: PrunedWords}  # what answers for a task of this kind, else Pruned
 
 
@@ -28,7 +29,7 @@ def load_pruned(
     force: bool = False,
     runtime: str = "dense",
     device: torch.device | str | None = None,
-) -> Answering:
+) -> PrunedModel:
     """A mask on its backbone, folded in: inference costs what the dense model costs, or less with another runtime.
 
     mask: a mask or its file. backbone: loaded or by name; by default the one that the mask names. A loaded one is
@@ -51,7 +52,7 @@ def load_pruned(
     return set_runtime(pruned, runtime)
 
 
-def _opened(mask: masks.Mask | str | Path, backbone: Backbone | str | None, force: bool) -> Answering:
+def _opened(mask: masks.Mask | str | Path, backbone: Backbone | str | None, force: bool) -> PrunedModel:
     if not isinstance(mask, masks.Mask):
         path = Path(mask)
         if backbone and (shrunk_folder.is_shrunk(path) or trained.is_fine_tuned(path)):
@@ -63,7 +64,7 @@ def _opened(mask: masks.Mask | str | Path, backbone: Backbone | str | None, forc
         if trained.is_fine_tuned(path):
             return answering(*trained.load(path))
         mask = masks.load(path)
-    return _ready(fold(mask, backbone, force), mask.info)
+    return _ready(fold(mask, backbone, force), mask)
 
 
 def is_standalone(path: Path) -> bool:
@@ -83,17 +84,20 @@ def fold(mask: masks.Mask, backbone: Backbone | str | None = None, force: bool =
     return backbone
 
 
-def _ready(backbone: Backbone, info: masks.MaskInfo) -> Answering:
-    word_ids = label_word_ids(backbone.tokenizer, list(info.label_words.values()))
-    return answering(HEADS[info.kind](backbone.model, word_ids).eval(), backbone.tokenizer, info)
+def _ready(backbone: Backbone, mask: masks.Mask) -> PrunedModel:
+    word_ids = label_word_ids(backbone.tokenizer, list(mask.info.label_words.values()))
+    head = HEADS[mask.info.kind](backbone.model, word_ids).eval()
+    return answering(head, backbone.tokenizer, mask.info, ResidentMask.of(mask))
 
 
-def answering(model: nn.Module, tokenizer: PreTrainedTokenizerBase, info: masks.MaskInfo) -> Answering:
+def answering(
+    model: nn.Module, tokenizer: PreTrainedTokenizerBase, info: masks.MaskInfo, mask: ResidentMask | None = None
+) -> PrunedModel:
     """A model that is ready to answer, as its task is asked."""
-    return ANSWERING.get(info.kind, Pruned)(model, tokenizer, info)
+    return ANSWERING.get(info.kind, Pruned)(model, tokenizer, info, mask)
 
 
-def set_runtime(pruned: Answering, runtime: str) -> Answering:
+def set_runtime(pruned: PrunedModel, runtime: str) -> PrunedModel:
     """The same, computed by this runtime from now on. Errors as of choose.prepared, and InputError for a runtime that
     computes on the CPU alone where the model is elsewhere."""
     place = next(pruned.model.parameters()).device

@@ -6,7 +6,8 @@ from pathlib import Path
 from emmental import masks
 from emmental.common.text import file_size, listing, readable, some
 from emmental.export import shrunk_folder
-from emmental.inference.load import Answering, load_pruned, set_runtime
+from emmental.inference.load import load_pruned, set_runtime
+from emmental.inference.pruned import PrunedModel
 from emmental.inference.sentences import Pruned, feature_logits
 from emmental.inference.subjects import Subject, label_words
 from emmental.inference.words import best_tags
@@ -42,7 +43,7 @@ def score(
 
 def score_standalone(
     path: Path, source: Source, backbone: str | None, reading: dict, runtime: str = "dense"
-) -> tuple[Answering, int, dict[str, float]]:
+) -> tuple[PrunedModel, int, dict[str, float]]:
     """A model that needs no mask (see load.is_standalone), the weights in its encoder that are not zero, and its
     metrics as of ``score``."""
     pruned = load_pruned(path, backbone)
@@ -50,7 +51,7 @@ def score_standalone(
     return pruned, weights, _measure(set_runtime(pruned, runtime), source, reading)
 
 
-def _measure(pruned: Answering, source: Source, reading: dict) -> dict[str, float]:
+def _measure(pruned: PrunedModel, source: Source, reading: dict) -> dict[str, float]:
     if pruned.info.kind is Kind.SPAN:
         label_words(pruned.info.task)
         examples = squad.load(squad.TASKS[pruned.info.task], source, "validation")

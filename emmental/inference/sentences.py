@@ -1,28 +1,24 @@
 """A pruned model that gives texts labels or values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
-from emmental import masks
 from emmental.common.errors import InputError
-from emmental.inference.texts import LENGTH, as_list, check_pairs
+from emmental.inference.pruned import PrunedModel
+from emmental.inference.texts import LENGTH, READING, as_list, check_pairs
 from emmental.models.heads import SequenceModel
 from emmental.models.tokenizers import check_length, longest_text
 from emmental.recipes.kinds import Kind
 from emmental.tasks.batches import similar
 
 
-@dataclass
-class Pruned:
+class Pruned(PrunedModel):
     """A classifier or regressor of sentences, ready to predict."""
 
     model: SequenceModel
-    tokenizer: PreTrainedTokenizerBase
-    info: masks.MaskInfo
 
     @property
     def labels(self) -> list[str]:
@@ -45,7 +41,9 @@ class Pruned:
         if not texts:
             return np.empty((0, len(self.labels)), np.float32)
         given = [texts] if pairs is None else [texts, pairs]
-        features = self.tokenizer(*given, truncation=True, max_length=self.reading_length(max_length))
+        length = self.reading_length(max_length)
+        with READING:
+            features = self.tokenizer(*given, truncation=True, max_length=length)
         return feature_logits(self.model, self.tokenizer, features)
 
     def reading_length(self, asked: int | None = None) -> int:
@@ -71,6 +69,23 @@ class Pruned:
         if self.info.kind is Kind.VALUE:
             return logits.numpy()
         return (logits.sigmoid() if self.info.kind is Kind.SEVERAL else logits.softmax(-1)).numpy()
+
+    def predict(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int | None = None
+    ) -> list[str] | list[float] | list[list[str]]:
+        """The answer to each text or pair of texts: its label; the labels that fit, where several may, in the order of
+        ``labels``; or the value, where the task asks for one. Arguments and errors as of logits.
+
+        >>> from emmental import load_pruned
+        >>> set(load_pruned("sst2.smp").predict(["a good film", "a bad film"])) <= {"0", "1"}
+        True
+        """
+        logits = self.logits(texts, pairs, max_length)
+        if self.info.kind is Kind.VALUE:
+            return logits[:, 0].tolist()
+        if self.info.kind is Kind.SEVERAL:
+            return [[label for label, fits in zip(self.labels, row > 0, strict=True) if fits] for row in logits]
+        return [self.labels[best] for best in logits.argmax(axis=1)]
 
 
 @torch.inference_mode()

@@ -1,17 +1,17 @@
 """A pruned model that answers questions from a text: spans of the context, best first."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from datasets import Dataset
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedTokenizerBase
 
-from emmental import masks
 from emmental.common.errors import InputError
 from emmental.common.text import check_text
+from emmental.inference.pruned import PrunedModel
 from emmental.inference.sentences import finite
+from emmental.inference.texts import READING, as_list
 from emmental.models.heads import SpanClassifier
 from emmental.models.tokenizers import check_length, longest_text
 from emmental.tasks import squad
@@ -19,13 +19,19 @@ from emmental.tasks.batches import by_length
 from emmental.tasks.squad_examples import EXAMPLE
 
 
-@dataclass
-class PrunedSpans:
+class PrunedSpans(PrunedModel):
     """A question answerer ready to predict."""
 
     model: SpanClassifier
-    tokenizer: PreTrainedTokenizerBase
-    info: masks.MaskInfo
+
+    def predict(
+        self, questions: Sequence[str], contexts: Sequence[str], reading: squad.Reading | None = None
+    ) -> list[str]:
+        """The best answer to each question from its context. Arguments and errors as of answers."""
+        questions, contexts = as_list(questions, "questions"), as_list(contexts, "contexts")
+        if len(questions) != len(contexts):
+            raise InputError(f"{len(questions)} questions and {len(contexts)} contexts: each needs its own")
+        return [best[0]["text"] for best in self._answered(questions, contexts, reading)]
 
     def answers(self, question: str, context: str, reading: squad.Reading | None = None) -> list[dict]:
         """The n best answers, best first: text, start_logit, end_logit and probability among them. The text may be
@@ -37,13 +43,22 @@ class PrunedSpans:
         >>> best["text"] in "the film was very funny"
         True
         """
-        for place, text in (("the question", question), ("the context", context)):
-            check_text(text, place)
-            if not text.strip():
-                raise InputError(f"{place} is blank: there is nothing to answer")
-        row = {"id": "", "question": question, "context": context, "answers": {"text": [], "answer_start": []}}
-        questions = self.questions(Dataset.from_list([row], features=EXAMPLE), reading or squad.Reading())
-        return questions.answers(*self.logits(questions.windows))[1][""]
+        return self._answered([question], [context], reading)[0]
+
+    def _answered(self, questions: list[str], contexts: list[str], reading: squad.Reading | None) -> list[list[dict]]:
+        rows = []
+        for number, (question, context) in enumerate(zip(questions, contexts, strict=True)):
+            for place, text in (("the question", question), ("the context", context)):
+                check_text(text, place)
+                if not text.strip():
+                    raise InputError(f"{place} is blank: there is nothing to answer")
+            answers = {"text": [], "answer_start": []}
+            rows.append({"id": str(number), "question": question, "context": context, "answers": answers})
+        if not rows:
+            return []
+        with READING:
+            asked = self.questions(Dataset.from_list(rows, features=EXAMPLE), reading or squad.Reading())
+        return list(asked.answers(*self.logits(asked.windows))[1].values())
 
     def questions(self, examples: Dataset, reading: squad.Reading) -> squad.Questions:
         """Examples as this model reads them. Raises InputError where the windows are too long for it, or too short."""

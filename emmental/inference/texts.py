@@ -1,5 +1,6 @@
 """What models are asked, checked before it is read: texts are texts, and as many and as long as they may be."""
 
+import threading
 from collections.abc import Sequence
 
 from emmental.common.errors import InputError
@@ -7,6 +8,7 @@ from emmental.common.text import check_text
 from emmental.tasks import glue
 
 LENGTH = 128  # tokens that a sentence task's texts are cut to, where the model reads so many
+READING = threading.Lock()  # while a tokenizer reads: the length that it cuts to is a state that threads share
 
 
 def as_list(texts: Sequence[str], name: str = "texts") -> list[str]:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,11 +9,11 @@ import torch
 from torch import nn
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
-from emmental import masks
 from emmental.common.errors import InputError
 from emmental.common.text import check_text
+from emmental.inference.pruned import PrunedModel
 from emmental.inference.sentences import finite
-from emmental.inference.texts import LENGTH
+from emmental.inference.texts import LENGTH, READING
 from emmental.models.heads import TokenClassifier
 from emmental.models.tokenizers import check_length, longest_text
 from emmental.tasks import words, words_metrics, words_windows
@@ -37,14 +36,11 @@ class Entity(NamedTuple):
     last: int
 
 
-@dataclass
-class PrunedWords:
+class PrunedWords(PrunedModel):
     """A tagger of words, ready to predict. A text is a string or the list of its words. A string is cut into words at
     blanks, and signs at a word's ends are words of their own. No text is too long."""
 
     model: TokenClassifier
-    tokenizer: PreTrainedTokenizerBase
-    info: masks.MaskInfo
 
     @property
     def labels(self) -> list[str]:
@@ -62,6 +58,10 @@ class PrunedWords:
         """
         found = self.probabilities(texts, max_length)
         return [words_metrics.named(self.labels, chances.argmax(-1)) for chances in found]
+
+    def predict(self, texts: Sequence[Text], max_length: int | None = None) -> list[list[str]]:
+        """As ``tags``."""
+        return self.tags(texts, max_length)
 
     def entities(self, texts: Sequence[Text], max_length: int | None = None) -> list[list[Entity]]:
         """The entities that the tags of each text make, in order; none where the task's tags name no parts of any.
@@ -89,7 +89,9 @@ class PrunedWords:
         """Probabilities float32 [words, tags] of each text, all for one tag where the tokenizer reads nothing of a
         word. Arguments and errors as of ``tags``."""
         texts = [words_of(text) for text in checked(texts)]
-        windows = words_windows.cut(texts, self.tokenizer, self.reading_length(max_length)) if texts else {"text": []}
+        length = self.reading_length(max_length)
+        with READING:
+            windows = words_windows.cut(texts, self.tokenizer, length) if texts else {"text": []}
         unread = np.eye(len(self.labels), dtype=np.float32)[words.unread(self.labels)]
         found = [np.tile(unread, (len(text), 1)) for text in texts]
         if windows["text"]:

@@ -35,8 +35,8 @@ def label(contestant: Contestant) -> str:
 
 
 def collect(output: Path, metric: str) -> pd.DataFrame:
-    """A row per finished run, by method in ORDER and falling density: contestant, folder of its seeds, report, model,
-    and from the column "method" on what comparison.csv says. What a run does not have is NaN."""
+    """A row per finished run, by method in ORDER and falling density: contestant, folder of its seeds, report, task,
+    model, and from the column "method" on what comparison.csv says. What a run does not have is NaN."""
     runs = pd.DataFrame([_run(path, metric) for path in sorted(output.glob(f"*/seed_*/{RESULTS}"))])
     place = runs["contestant"].map(ORDER.index)
     density = runs.groupby("folder")["density"].transform("mean")
@@ -58,6 +58,7 @@ def _run(path: Path, metric: str) -> dict:
         "contestant": contestant,
         "folder": folder,
         "report": path.with_name(PAGE),
+        "task": run["task"],
         "model": run["model"],
         "method": label(contestant),
         "density_asked": asked,
@@ -79,6 +80,7 @@ def over_seeds(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     of one run) are the metric's."""
     return runs.groupby("folder", sort=False).agg(
         contestant=("contestant", "first"),
+        task=("task", "first"),
         model=("model", "first"),
         density=("density", "mean"),
         mean=(metric, "mean"),
@@ -97,8 +99,8 @@ def write(output: Path, task: str, command: str, log_axis: bool) -> str:
     runs = collect(output, metric)
     points = over_seeds(runs, metric)
     write_csv(runs.loc[:, "method":].round({"seconds": 1}), output / "comparison.csv")
-    rows, model = table(points, task, metric), points.iloc[0]["model"]
-    text = f"**{task}**, {model}\n\n{markdown(rows)}"
+    rows, (called, model) = table(points, task, metric), points.iloc[0][["task", "model"]]
+    text = f"**{called}**, {model}\n\n{markdown(rows)}"
     note = (
         f"{metric} on the validation set after the last step, mean ± standard deviation over the seeds; the density "
         f"is measured."
@@ -110,7 +112,7 @@ def write(output: Path, task: str, command: str, log_axis: bool) -> str:
     page.write(
         output / PAGE,
         "comparison",
-        title=f"{task}: pruning methods compared",
+        title=f"{called}: pruning methods compared",
         model=model,
         note=note,
         rows=rows,
@@ -188,7 +190,7 @@ def picture(points: pd.DataFrame, task: str, metric: str, log_axis: bool) -> Fig
         )
         axes.set(xlabel="remaining weights (%)", title=INITS[magnitude_init], **{"xscale": "log"} if log_axis else {})
     panels[0, 0].set_ylabel(metric if metric in NOT_SHARES else f"{metric} (%)")
-    figure.suptitle(f"{task}, {points.iloc[0]['model']}")
+    figure.suptitle(f"{points.iloc[0]['task']}, {points.iloc[0]['model']}")
     handles = {}
     for axes in panels[0]:
         handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))

@@ -101,6 +101,11 @@ def check_backbone(info: MaskInfo, hashes: dict[str, str], force: bool = False) 
             f"the mask was trained on {_base(info)}, whose encoder weights {other['weights_sha256']} are not this "
             f"backbone's: load that backbone, or force it"
         )
+    if not own["head_sha256"]:
+        raise InputError(
+            f"the mask was trained on {_base(info)} with a head that was trained beside it, which is not in its file: "
+            f"emmental.masks.fold puts it into a model with that head"
+        )
     if own["head_sha256"] != hashes["head_sha256"]:
         raise InputError(
             f"the mask was trained on {_base(info)} with another masked-LM head {other['head_sha256']}. A checkpoint "

@@ -15,6 +15,7 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -152,8 +153,7 @@ def load_model(
         config = AutoConfig.from_pretrained(place, **where, **settings)
         config._attn_implementation = None  # which may name code on the Hub
         if dropout is not None:
-            for each in (name for name in config.to_dict() if "dropout" in name):  # attention has its own, and others
-                setattr(config, each, dropout)
+            set_dropout(config, dropout)
         model, loading = model_class.from_pretrained(
             place, config=config, dtype=torch.float32, output_loading_info=True, **where
         )
@@ -163,6 +163,12 @@ def load_model(
     if lacking:
         raise InputError(f"the backbone {name!r} lacks {len(lacking)} of its encoder's weights, first {min(lacking)}")
     return model, loading["missing_keys"]
+
+
+def set_dropout(config: PreTrainedConfig, dropout: float) -> None:
+    """Have models of this config drop so much in training."""
+    for each in (name for name in config.to_dict() if "dropout" in name):  # attention has its own, and others
+        setattr(config, each, dropout)
 
 
 def _place(name):
@@ -194,11 +200,12 @@ def minilm_folder() -> Path:
 @contextlib.contextmanager
 def _only_errors_logged():
     """No loading bars, nor reports of weights that are missing or not needed: the plan says it in one line."""
-    level = logging.get_verbosity()
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        logging.enable_progress_bar()
+        if bars:
+            logging.enable_progress_bar()
         logging.set_verbosity(level)

@@ -138,13 +138,18 @@ def check_custom(data: SentenceDataArguments) -> None:
             if getattr(data, name) != SentenceDataArguments.__dataclass_fields__[name].default:
                 raise InputError(f"--{name} is for --task_name {CUSTOM}; leave it out for {data.task_name}")
         return
+    check_task_label(data)
+    if data.data_dir:
+        raise InputError("--data_dir is for GLUE's official files: give --train_file and --validation_file")
+    metrics.asked(data.metric, Kind(data.answer) if data.answer else None)
+
+
+def check_task_label(data: SentenceDataArguments) -> None:
+    """Raise InputError for what a task of one's own cannot be called."""
     if not NAME.fullmatch(data.task_label) or data.task_label in {*RECIPES, "squad_v2"} - {CUSTOM}:
         raise InputError(
             f"--task_label {data.task_label}: letters, digits, - and _ are needed, and no name of a task that there is"
         )
-    if data.data_dir:
-        raise InputError("--data_dir is for GLUE's official files: give --train_file and --validation_file")
-    metrics.asked(data.metric, Kind(data.answer) if data.answer else None)
 
 
 TABLES = ".csv", ".tsv", ".json", ".jsonl"

@@ -11,13 +11,15 @@ class _Parser(HfArgumentParser):
         raise InputError(message)
 
 
-def parse(kinds: tuple[type, ...], description: str, **defaults) -> tuple:
-    """An object of each dataclass from the command line. Raises InputError for unknown flags (with the nearest one),
-    for values that are none, and for settings that transformers refuses."""
+def parse(kinds: tuple[type, ...], description: str, words: list[str] | None = None, **defaults) -> tuple:
+    """An object of each dataclass from these words, by default the command line's. Raises InputError for unknown flags
+    (with the nearest one), for values that are none, and for settings that transformers refuses."""
     parser = _Parser(kinds, description=description, allow_abbrev=False)
     parser.set_defaults(**defaults)
     try:
-        *objects, rest = parser.parse_args_into_dataclasses(return_remaining_strings=True)
+        *objects, rest = parser.parse_args_into_dataclasses(
+            words, return_remaining_strings=True, look_for_args_file=words is None
+        )
     except (ValueError, ImportError, NotImplementedError) as error:
         raise InputError(" ".join(str(error).split())) from None
     for word in rest:

@@ -9,7 +9,7 @@ import numpy as np
 from datasets import Dataset
 
 from emmental.recipes.kinds import Kind
-from emmental.tasks import custom, custom_predictions, glue, glue_submission, words
+from emmental.tasks import custom, custom_predictions, glue, glue_submission, words, words_examples
 from emmental.tasks.sentence_task import SentenceTask, with_words
 from emmental.tasks.source import Source
 
@@ -24,6 +24,20 @@ def load(name: str, source: Source) -> tuple[SentenceTask, Dataset, dict[str, Da
         task, train, validation = words.load(name, source)
         return task, train, {"": validation}
     made = custom.load(name, source)
+    return made.task, made.train, {"": made.validation}
+
+
+def from_datasets(
+    name: str, train: Dataset, validation: Dataset, source: Source
+) -> tuple[SentenceTask, Dataset, dict[str, Dataset]]:
+    """As of load, of two data sets on disk or in memory. source: what their columns are and hold."""
+    if source.answer == Kind.TOKENS or (
+        not source.answer and words_examples.are_in_columns(train.features, source.text_column)
+    ):
+        task, examples, validating = words.from_datasets(name, train, validation, source)
+        return task, examples, {"": validating}
+    columns, answer = custom.columns(source), Kind(source.answer) if source.answer else None
+    made = custom.from_datasets(train, validation, columns, answer, source.label_separator, source.metric, name)
     return made.task, made.train, {"": made.validation}
 
 

@@ -44,7 +44,21 @@ def asked_for(source: Source) -> bool:
 def load(name: str, source: Source) -> tuple[SentenceTask, Dataset, Dataset]:
     """The task of these files, or of this data set, with the examples that train and those that validate. Tags are
     those of the training data. Raises InputError for all that is wrong with them."""
-    train, validation = _table(source, "train"), _table(source, "validation")
+    return from_tables(name, _table(source, "train"), _table(source, "validation"), source)
+
+
+def from_datasets(
+    name: str, train: Dataset, validation: Dataset, source: Source
+) -> tuple[SentenceTask, Dataset, Dataset]:
+    """The same of two data sets, on disk or in memory. source: what their columns are."""
+    given, columns = {"the training data": train, "the validation data": validation}, _columns(source)
+    return from_tables(
+        name, *(words_examples.of_dataset(rows, place, columns) for place, rows in given.items()), source
+    )
+
+
+def from_tables(name: str, train: Table, validation: Table, source: Source) -> tuple[SentenceTask, Dataset, Dataset]:
+    """The same of two tables."""
     tags = words_examples.tags_of(train)
     if len(tags) < 2:
         raise InputError(f"the training data have one tag, {tags[0]}: there must be two at least")
@@ -72,7 +86,7 @@ def load_test(source: Source) -> Dataset:
 
 
 def _table(source: Source, split: str, labelled: bool = True) -> Table:
-    columns = Columns(source.text_column, None, source.label_column)
+    columns = _columns(source)
     if file := getattr(source, f"{split}_file"):
         return words_examples.of_file(Path(file), columns, labelled)
     splits = tables.load_dataset(source.dataset_name, source.dataset_config) if source.dataset_name else {}
@@ -81,6 +95,10 @@ def _table(source: Source, split: str, labelled: bool = True) -> Table:
     if name not in splits or split == "test" == validating:
         raise InputError(f"there is no {split} set: give --{split}_file, or a data set that has one more split for it")
     return words_examples.of_dataset(splits[name], f"{source.dataset_name}, {name}", columns, labelled)
+
+
+def _columns(source: Source) -> Columns:
+    return Columns(source.text_column, None, source.label_column)
 
 
 def best(logits: torch.Tensor, labels) -> torch.Tensor:

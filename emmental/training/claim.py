@@ -9,7 +9,7 @@ from emmental.common.errors import InputError
 from emmental.common.run_folder import LOCK
 
 PATIENCE = 10  # seconds; a killed run's workers notice after some
-_held: dict[Path, FileLock] = {}  # for the life of the process
+_held: dict[Path, FileLock] = {}  # of a script for the life of its process
 
 
 def claim(output_dir: Path) -> None:
@@ -24,6 +24,12 @@ def claim(output_dir: Path) -> None:
                 f"another run is writing to {output_dir}: wait until it has ended, or choose another --output_dir"
             ) from None
     _held[output_dir] = lock
+
+
+def release(output_dir: Path) -> None:
+    """Let others have the folder, where this process has taken it."""
+    if output_dir in _held:
+        _held.pop(output_dir).release(force=True)
 
 
 def is_claimed(output_dir: Path) -> bool:

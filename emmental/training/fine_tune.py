@@ -6,7 +6,8 @@ transformers' own models and training loop, all weights trained; masks have no p
 import time
 from pathlib import Path
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProgressCallback
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 
 from emmental.common import provenance
 from emmental.common.files import write_json
@@ -53,7 +54,7 @@ def fine_tune(
         print(listing(title, asked), flush=True)
 
     trainer = TaskTrainer(model, config, **problem.for_trainer(tokenizer))
-    trainer.remove_callback(ProgressCallback)
+    trainer.remove_callback(DEFAULT_PROGRESS_CALLBACK)
     if not config.disable_tqdm:
         trainer.add_callback(report.Progress(lambda: 1.0, problem.logged_metrics()))
     for callback in (checkpoints.Seal(), processes.OwnRandomness(), Preemption(trainer.accelerator)):

@@ -6,6 +6,7 @@ optimiser step, on each process at a step of its own, and goes on as if the run 
 
 import signal
 import sys
+import threading
 
 from accelerate import Accelerator
 from transformers import TrainerCallback
@@ -25,7 +26,9 @@ class Preemption(TrainerCallback):
         self.signalled = self.stopped = False
 
     def on_train_begin(self, args, state, control, **kwargs):
-        self.handler = signal.signal(signal.SIGTERM, self.note)
+        self.listens = threading.current_thread() is threading.main_thread()  # others may not
+        if self.listens:
+            self.handler = signal.signal(signal.SIGTERM, self.note)
 
     def note(self, number, frame):
         self.signalled = True
@@ -46,7 +49,8 @@ class Preemption(TrainerCallback):
             control.should_log = control.should_evaluate = control.should_save = False
 
     def on_train_end(self, args, state, control, **kwargs):
-        signal.signal(signal.SIGTERM, self.handler)
+        if self.listens:
+            signal.signal(signal.SIGTERM, self.handler)
         if self.stopped:
             if state.is_world_process_zero:
                 where = f"{args.output_dir}/checkpoint-{state.global_step}"

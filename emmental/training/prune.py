@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import transformers
-from transformers import ProgressCallback, TrainerState
-from transformers.trainer import TRAINER_STATE_NAME
+from transformers import TrainerState
+from transformers.trainer import DEFAULT_PROGRESS_CALLBACK, TRAINER_STATE_NAME
 
 from emmental import masks
 from emmental.common import pictures, provenance
@@ -172,7 +172,7 @@ def build_trainer(config, student, problem, schedule, teacher) -> SMPTrainer:
         trainer.evaluate(metric_key_prefix=snapshots.prefix(density))
         trainer.select_masks()
 
-    trainer.remove_callback(ProgressCallback)
+    trainer.remove_callback(DEFAULT_PROGRESS_CALLBACK)  # in a notebook another one
     if not config.disable_tqdm:
         trainer.add_callback(report.Progress(trainer.density, problem.logged_metrics()))
     trainer.add_callback(checkpoints.Best(f"eval_{problem.metrics[0]}", schedule, student.keep))

@@ -19,8 +19,14 @@ from emmental.training.prune import prune
 from emmental.training.students import FrozenBackbone, TrainedBackbone
 
 
-def run(config: SMPConfig, base: BackboneArguments, problem: Callable[[PreTrainedTokenizerBase], Problem]) -> dict:
-    """Train by the configured method; ``problem`` makes the task's features. Returns what all_results.json holds.
+def run(
+    config: SMPConfig,
+    base: BackboneArguments,
+    problem: Callable[[PreTrainedTokenizerBase], Problem],
+    loaded: Backbone | None = None,
+) -> dict:
+    """Train by the configured method; ``problem`` makes the task's features. loaded: the backbone that ``base`` names,
+    where it is there already; it is used up. Returns what all_results.json holds.
 
     Raises InputError before anything is created where the run cannot be done as asked. A finished run that was to be
     overwritten is put back where this one fails before its first checkpoint.
@@ -30,18 +36,18 @@ def run(config: SMPConfig, base: BackboneArguments, problem: Callable[[PreTraine
     ):  # Trainer asks for it too late: where a teacher has used a GPU, its products are settled
         transformers.enable_full_determinism(config.seed)
     try:
-        return _run(config, base, problem)
+        return _run(config, base, problem, loaded)
     except Exception:
         if config.should_save:
             checkpoints.put_back(Path(config.output_dir))
         raise
 
 
-def _run(config: SMPConfig, base: BackboneArguments, problem: Callable[[PreTrainedTokenizerBase], Problem]) -> dict:
+def _run(config: SMPConfig, base: BackboneArguments, problem: Callable, loaded: Backbone | None) -> dict:
     name, place = base.model_name_or_path, (base.model_revision, base.cache_dir)
     if config.method.prunes and config.freeze_bert:
         with config.main_process_first(desc="the backbone and its features"):
-            backbone = load_backbone(name, *place, config.dropout)
+            backbone = loaded or load_backbone(name, *place, config.dropout)
             task = problem(backbone.tokenizer)
         if task.finds_words:
             task = replace(task, label_words=label_words.find(config, backbone, task))

@@ -1,5 +1,5 @@
-"""The commands of README and docs/, tried page by page in the order they stand, on a tiny backbone; links and pictures
-exist; the README stays a door."""
+"""Commands and Python of README and docs/, tried page by page in the order they stand, on a tiny backbone; links and
+pictures exist; the README stays a door."""
 
 import json
 import re
@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from emmental.recipes import table
+from tests.helpers.tagged import write_tagged
 from tests.helpers.tiny import ROOT, environment, write_questions
 
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]
@@ -19,11 +20,25 @@ LAUNCHERS = ("run.sh", "run_squad.sh", "run_teacher.sh", "compare.sh", "eval.sh"
 SCRIPTS = ("masked_run_glue.py", "masked_run_squad.py", "emmental")
 
 
+def blocks(page: str) -> list[tuple[str, str]]:
+    """A page's bash and python blocks in order: language and text."""
+    return re.findall(r"```(bash|python)\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+def lines(block: str) -> list[str]:
+    """The commands of a bash block, without comments."""
+    found = [line.split("  #")[0].strip() for line in block.splitlines()]
+    return [line for line in found if line and not line.startswith("#")]
+
+
 def commands(page: str) -> list[str]:
-    """The lines of a page's bash blocks, without comments."""
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
-    lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
+    """All commands of a page."""
+    return [line for language, block in blocks(page) if language == "bash" for line in lines(block)]
+
+
+def in_python(code: str, tiny_bert) -> list[str]:
+    """A python block as a process of its own, with the tiny backbone."""
+    return ["python", "-c", re.sub('"minilm"|"bert-base-uncased"', repr(str(tiny_bert)), code)]
 
 
 @pytest.fixture
@@ -45,6 +60,9 @@ def workplace(tmp_path, reviews):
         (tmp_path / "films" / f"{name}.csv").write_text("\n".join(["text,label", *(",".join(row) for row in texts)]))
     genres = [json.dumps({"text": text, "labels": ["drama", "long"][: 1 + int(label)]}) for text, label in texts]
     (tmp_path / "films" / "genres.jsonl").write_text("\n".join(genres))
+    (tmp_path / "names").mkdir()
+    for name in ("train", "validation"):
+        write_tagged(tmp_path / "names" / f"{name}.conll", 20)
     (tmp_path / "squad").mkdir()
     write_questions(tmp_path / "squad" / "train-v1.1.json", 40)
     write_questions(tmp_path / "squad" / "dev-v1.1.json", 8, seed=1)
@@ -66,20 +84,15 @@ def offline(command: str, tiny_bert) -> str:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
 def test_commands_run(page, workplace, tiny_bert):
-    for command in commands(page):
-        if command.startswith(NOT_HERE):
-            continue
-        run = subprocess.run(
-            offline(command, tiny_bert), shell=True, cwd=workplace, env=HERE, capture_output=True, text=True
-        )
-        assert run.returncode == 0, f"{command}\n{run.stderr}"
-        if "run.sh sst2_0.10_mag" in command:  # stands for the demo's mask, too, whose data are not here
-            shutil.copytree(workplace / "models" / "sst2_0.10_mag", workplace / "models" / "reviews_0.10_mag")
-    if page == "README.md":
-        (code,) = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
-        code = code.replace('"minilm"', repr(str(tiny_bert)))
-        run = subprocess.run(["python", "-c", code], cwd=workplace, env=HERE, capture_output=True, text=True)
-        assert run.returncode == 0, run.stderr
+    for language, block in blocks(page):
+        for command in lines(block) if language == "bash" else [block]:
+            if command.startswith(NOT_HERE):
+                continue
+            words = ["bash", "-c", offline(command, tiny_bert)] if language == "bash" else in_python(block, tiny_bert)
+            run = subprocess.run(words, cwd=workplace, env=HERE, capture_output=True, text=True)
+            assert run.returncode == 0, f"{command}\n{run.stderr}"
+            if "run.sh sst2_0.10_mag" in command:  # stands for the demo's mask, too, whose data are not here
+                shutil.copytree(workplace / "models" / "sst2_0.10_mag", workplace / "models" / "reviews_0.10_mag")
 
 
 def test_the_guide_has_commands():

@@ -14,6 +14,7 @@ from emmental import masks
 from emmental.export import onnx_file, probes
 from emmental.inference.load import load_pruned
 from tests.helpers.encoders import emptied, encoder, save_encoder
+from tests.helpers.tagged import names_mask
 from tests.helpers.tiny import environment, mask_over, random_mask, save_tiny_bert, tiny_config
 
 TEXTS = ["good film", "dull plot bad music very slow , very very slow", "actor"]
@@ -86,6 +87,19 @@ def test_a_folder_is_all_that_onnxruntime_needs(emmental, tiny_bert, tmp_path):
     assert config.problem_type == "single_label_classification"
     assert config.architectures == ["BertForSequenceClassification"]
     assert "exists: name a new folder" in emmental("export", tmp_path / "mask.smp", tmp_path / "onnx", status=2)
+
+
+def test_words_have_logits_of_every_token(emmental, tmp_path):
+    save_tiny_bert(tmp_path / "bert", tiny_config(num_hidden_layers=1))
+    masks.save(names_mask(tmp_path / "bert"), tmp_path / "mask.smp")
+    emmental("export", tmp_path / "mask.smp", tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    pruned = load_pruned(tmp_path / "mask.smp")
+    inputs = pruned.tokenizer(TEXTS, padding=True, return_tensors="pt")
+    given = {one.name: inputs[one.name].numpy() for one in session.get_inputs()}
+    (logits,) = session.run(["logits"], given)
+    assert logits.shape == (*inputs["input_ids"].shape, 5)
+    assert np.abs(logits - pruned.model(**inputs)["logits"].numpy()).max() < 1e-4
 
 
 def test_a_file_that_differs_is_not_written(emmental, tmp_path, monkeypatch):

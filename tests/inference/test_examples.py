@@ -4,20 +4,23 @@ import doctest
 
 import pytest
 
-from emmental import masks
+from emmental import api, masks
 from emmental.inference import load, sentences, spans, switching, words
 from emmental.masks import files
+from emmental.training import own_loop
 from tests.helpers.tagged import names_mask
 from tests.helpers.tiny import random_mask
 
-MODULES = {
+MODULES = {  # and how many of their docstrings have examples
     load: 1,
-    sentences: 2,
+    sentences: 3,
     spans: 1,
     words: 2,
-    switching: 1,
+    switching: 2,
     files: 2,
-}  # and how many of their docstrings have examples
+    own_loop: 1,
+    api: 1,
+}
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

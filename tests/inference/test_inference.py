@@ -140,7 +140,7 @@ def test_runtimes_for_zeros_compute_on_the_cpu_alone(tiny_bert):
 def test_resident_masks_are_packed(tiny_bert):
     shared = MaskedBackbone(str(tiny_bert))
     shared.add("films", random_mask(tiny_bert))
-    packed = shared._tasks["films"].packed
+    packed = shared._tasks["films"].mask.packed
     assert sum(bits.nbytes for bits in packed.values()) == 4096 // 8
 
 

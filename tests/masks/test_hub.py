@@ -7,7 +7,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import ModelCard
 
-from emmental import masks
+from emmental import load_pruned, masks
 from emmental.common.errors import InputError
 from emmental.masks import hub
 from tests.helpers import loopback
@@ -99,6 +99,15 @@ def test_what_a_run_leaves_beside_its_mask_goes_along(mask, mask_file, server):
     data = ModelCard(text).data
     assert (data.license, data.language, data.datasets) == ("mit", ["en"], ["a/films"])
     assert [(one.metric_name, one.metric_value) for one in data.eval_results] == [("accuracy", 0.75)]
+
+
+def test_a_model_in_memory_pushes_its_mask(mask, mask_file, server):
+    server.answer = Hub()
+    load_pruned(mask).push_to_hub("someone/films")
+    (commit,) = server.answer.commits
+    files = {line["value"]["path"]: line["value"]["content"] for line in commit if line["key"] == "file"}
+    assert files.keys() == {"mask.smp", "README.md"}
+    assert base64.b64decode(files["mask.smp"]) == mask_file.read_bytes()
 
 
 def test_what_the_hub_says_of_a_card_reaches_the_user(mask_file, server):
