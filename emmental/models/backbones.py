@@ -41,6 +41,11 @@ SETTINGS = (
     "pad_token_id", "is_decoder", "relative_attention", "pos_att_type", "position_buckets", "local_attention",
     "global_attn_every_n_layers",
 )  # fmt: skip
+# More of them, which some architectures alone have, DeBERTa's and ModernBERT's: there is nothing to say of the others.
+RARE_SETTINGS = (
+    "share_att_key", "max_relative_positions", "norm_rel_ebd", "position_biased_input", "conv_act", "layer_types",
+    "rope_parameters", "classifier_activation",
+)  # fmt: skip
 # Texts that tokenizers read differently: case, accents, signs, blanks, other scripts, words that they do not know.
 PROBE = "Déjà vu: THE film's  9,5 of 10 isn't bad…", "映画 was unbelievably\tgood\u200b, naïve_one? #yes [MASK]"
 PROBE_LENGTH = 12
@@ -83,7 +88,9 @@ class Backbone:
         vocabulary and how it is used, and the settings that no weight shows."""
         known = {f"{name}.weight" for name in encoder_linears(self.model)} | self._head().keys()
         weights = [(name, weight) for name, weight in self.model.named_parameters() if name not in known]
-        settings = {name: getattr(self.model.config, name, None) for name in SETTINGS}
+        config = self.model.config
+        settings = {name: getattr(config, name, None) for name in SETTINGS}
+        settings |= {name: getattr(config, name) for name in RARE_SETTINGS if getattr(config, name, None) is not None}
         reading = {
             "vocabulary": sorted(self.tokenizer.get_vocab().items()),
             "read": self.tokenizer(*PROBE)["input_ids"],
@@ -99,13 +106,36 @@ class Backbone:
 
 def load_backbone(name: str, revision: str | None = None, cache_dir: str | None = None) -> Backbone:
     """Load a masked LM and its tokenizer in fp32. Raises InputError where there is none, or only part of one."""
-    with torch.random.fork_rng(devices=[]):  # all else would set up every GPU that is there
-        torch.default_generator.manual_seed(HEAD_SEED)
-        model, missing = load_model(AutoModelForMaskedLM, name, revision, cache_dir)
+    model, missing = _masked_lm(name, revision, cache_dir)
+    if hasattr(model.config, "legacy") and (missing or not model.config.legacy):
+        model, missing = _deberta(name, revision, cache_dir)
     if not encoder_linears(model):
         raise InputError(f"the backbone {name!r} ({type(model).__name__}) has no linear layers to mask")
     tokenizer = load_tokenizer(name, revision, cache_dir)
     return Backbone(model, tokenizer, name, _commit(name, revision, cache_dir), random_head=bool(missing))
+
+
+def _masked_lm(*place: str | None, **settings) -> tuple[PreTrainedModel, set[str]]:
+    """load_model's masked LM."""
+    with torch.random.fork_rng(devices=[]):  # all else would set up every GPU that is there
+        torch.default_generator.manual_seed(HEAD_SEED)
+        return load_model(AutoModelForMaskedLM, *place, **settings)
+
+
+def _deberta(*place: str | None) -> tuple[PreTrainedModel, set[str]]:
+    """A DeBERTa with its head, as of load_model, wherever the checkpoint has it.
+
+    Microsoft's have it under names that transformers reads with legacy=False alone; else it draws one at random. That
+    class has no output layer that could be narrowed, but computes the same: its weights go into the other class.
+    """
+    model, missing = _masked_lm(*place, legacy=True)
+    other, lacking = _masked_lm(*place, legacy=False)
+    if lacking:
+        return model, missing
+    to, head = model.cls.predictions, other.lm_predictions.lm_head
+    to.transform.dense, to.transform.LayerNorm = head.dense, head.LayerNorm
+    to.bias = to.decoder.bias = head.bias
+    return model, set()
 
 
 def load_dense(
