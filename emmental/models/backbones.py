@@ -46,6 +46,10 @@ RARE_SETTINGS = (
     "share_att_key", "max_relative_positions", "norm_rel_ebd", "position_biased_input", "conv_act", "layer_types",
     "rope_parameters", "classifier_activation",
 )  # fmt: skip
+DEBERTA_HEAD = {  # how Microsoft's checkpoints name the masked LM's head, and what transformers calls it
+    r"^lm_predictions\.lm_head\.bias": "cls.predictions.bias",
+    r"^lm_predictions\.lm_head\.(dense|LayerNorm)": r"cls.predictions.transform.\1",
+}
 # Texts that tokenizers read differently: case, accents, signs, blanks, other scripts, words that they do not know.
 PROBE = "Déjà vu: THE film's  9,5 of 10 isn't bad…", "映画 was unbelievably\tgood\u200b, naïve_one? #yes [MASK]"
 PROBE_LENGTH = 12
@@ -123,19 +127,19 @@ def _masked_lm(*place: str | None, **settings) -> tuple[PreTrainedModel, set[str
 
 
 def _deberta(*place: str | None) -> tuple[PreTrainedModel, set[str]]:
-    """A DeBERTa with its head, as of load_model, wherever the checkpoint has it.
+    """As load_model's, with the head of the checkpoint under whichever name it is there.
 
-    Microsoft's have it under names that transformers reads with legacy=False alone; else it draws one at random. That
-    class has no output layer that could be narrowed, but computes the same: its weights go into the other class.
+    By itself transformers finds it under one of them by a class without an output layer that could be narrowed
+    (legacy=False), and draws it at random for the other. A model remembers which names were changed for it and is saved
+    under the old ones: so the head comes out of a second model.
     """
     model, missing = _masked_lm(*place, legacy=True)
-    other, lacking = _masked_lm(*place, legacy=False)
+    other, lacking = _masked_lm(*place, legacy=True, key_mapping=DEBERTA_HEAD)
     if lacking:
         return model, missing
-    to, head = model.cls.predictions, other.lm_predictions.lm_head
-    to.transform.dense, to.transform.LayerNorm = head.dense, head.LayerNorm
-    to.bias = to.decoder.bias = head.bias
-    return model, set()
+    model.cls = other.cls
+    model.tie_weights()
+    return model, lacking
 
 
 def load_dense(
@@ -155,16 +159,22 @@ def load_tokenizer(name: str, revision: str | None = None, cache_dir: str | None
 
 
 def load_model(
-    model_class: type, name: str, revision: str | None = None, cache_dir: str | None = None, **settings
+    model_class: type,
+    name: str,
+    revision: str | None = None,
+    cache_dir: str | None = None,
+    key_mapping: dict[str, str] | None = None,
+    **settings,
 ) -> tuple[PreTrainedModel, set[str]]:
     """A model in fp32 by one of transformers' Auto classes, and the names of the weights that its checkpoint lacks;
-    settings go into its config. Raises InputError where there is no such model, or its encoder is not whole."""
+    key_mapping: patterns of names there and what they are in the model; settings go into its config. Raises InputError
+    where there is no such model, or its encoder is not whole."""
     with _as_input_error(name), _only_errors_logged():
         place, where = _place(name), _where(revision, cache_dir)
         config = AutoConfig.from_pretrained(place, **where, **settings)
         config._attn_implementation = None  # which may name code on the Hub
         model, loading = model_class.from_pretrained(
-            place, config=config, dtype=torch.float32, output_loading_info=True, **where
+            place, config=config, dtype=torch.float32, output_loading_info=True, key_mapping=key_mapping, **where
         )
     encoder = model.base_model_prefix + "."
     # the pooler is part of the head: a masked LM has none
