@@ -105,6 +105,16 @@ def test_pairs_of_texts(run):
     assert abs(together[0] - together[2]).max() > 1e-3
 
 
+def test_the_longest_text(run):
+    """As many tokens as there are positions, and in one batch with a short one."""
+    pruned = load_pruned(run / "run" / MASK)
+    texts = ["good " * 300, *TEXTS]
+    features = pruned.tokenizer(texts[0], truncation=True, max_length=pruned.reading_length())
+    assert len(features["input_ids"]) == 128
+    alone = [pruned.logits([text])[0] for text in texts]
+    np.testing.assert_allclose(pruned.logits(texts), alone, atol=1e-5)
+
+
 def test_many_masks_over_one_backbone(run):
     backbone = MaskedBackbone(str(run / "backbone"))
     other = random_mask(run / "backbone", words={"0": "bad", "1": "good"})
