@@ -9,8 +9,9 @@
 #     DATA_DIR=glue SEED=1 bash run.sh sst2_0.10     # from GLUE's TSV files, another seed
 #     SEEDS="1 2 3" bash run.sh rte_0.50_mag         # one run per seed, then mean and standard deviation
 #     bash run.sh reviews_0.10_mag                   # the demo, needs no Hub
+#     bash run.sh custom_0.10 --train_file a.csv --validation_file b.csv --task_label mine    # data of your own
 #
-# Tasks: mnli qnli qqp sst2 mrpc cola stsb rte reviews. Density: the share of encoder weights that remain, in (0, 1].
+# Tasks: mnli qnli qqp sst2 mrpc cola stsb rte reviews custom. Density: the share of encoder weights that remain, in (0, 1].
 # The same command resumes a run that was stopped. What stands after the tag goes to masked_run_glue.py --help.
 # The recipes: python -m emmental.recipes
 set -euo pipefail

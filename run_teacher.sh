@@ -6,7 +6,7 @@
 #     bash run_teacher.sh mnli                       # BERT-base on MNLI, into teachers/mnli
 #     bash run_teacher.sh squad --dry_run            # show the plan and the command, run nothing
 #
-# Tasks: mnli qnli qqp sst2 mrpc cola stsb rte reviews squad.
+# Tasks: mnli qnli qqp sst2 mrpc cola stsb rte reviews squad, and custom with the flags of docs/guide/custom.md.
 set -euo pipefail
 set -o allexport # emmental/launch reads these
 

@@ -26,6 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     from emmental import verbs
     from emmental.export import floats
     from emmental.masks import published
+    from emmental.recipes.settings import CUSTOM_DATA, SentenceDataArguments
     from emmental.runtime import choose
 
     parser = argparse.ArgumentParser(prog="smp", description="Prune encoders; inspect, use and share masks.")
@@ -76,6 +77,8 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--data_dir", help="folder with GLUE's TSV files or SQuAD's json files (default: the Hub)")
     verb.add_argument("--validation_file", help="examples as csv, json or jsonl, instead of --data_dir")
     verb.add_argument("--label_map", help="other label words: JSON or a Python dictionary")
+    for name in CUSTOM_DATA:  # of a run's mask they are known
+        verb.add_argument(f"--{name}", help=SentenceDataArguments.__dataclass_fields__[name].metadata["help"])
     verb.add_argument("--base_url", default=published.RELEASE, help="where published masks are")
     verb.add_argument("--sha256", help="hash that the downloaded archive must have")
     verb = add(

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import datasets
+import numpy as np
 
 from emmental import masks
 from emmental.benchmark import report, timing
@@ -21,8 +22,9 @@ from emmental.inference.spans import PrunedSpans
 from emmental.inference.trained import is_fine_tuned
 from emmental.masks import describe, hub
 from emmental.recipes.kinds import Kind
-from emmental.tasks import squad
+from emmental.tasks import custom_predictions, sentences, squad
 from emmental.tasks.label_map import parse_label_map
+from emmental.tasks.sentence_task import with_words
 from emmental.tasks.source import Source
 
 
@@ -89,11 +91,17 @@ def label(arguments) -> None:
     columns = [list(column) for column in zip(*rows, strict=True)]
     answers = pruned.probabilities(*columns, max_length=arguments.max_seq_length)
     table = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
-    labelled = pruned.info.kind is Kind.LABEL
-    table.writerow(["label", *pruned.labels] if labelled else pruned.labels)
+    heads = {Kind.LABEL: ["label"], Kind.SEVERAL: ["labels"]}
+    table.writerow([*heads.get(pruned.info.kind, []), *pruned.labels])
     for values in answers:
-        label = [pruned.labels[values.argmax()]] if labelled else []
-        table.writerow([*label, *(f"{value:.6f}" for value in values)])
+        table.writerow([*chosen(pruned, values), *(f"{value:.6f}" for value in values)])
+
+
+def chosen(pruned: Pruned, probabilities: np.ndarray) -> list[str]:
+    """The cell that names the label of these probabilities, or the labels; none for a value."""
+    if pruned.info.kind is Kind.SEVERAL:
+        return [custom_predictions.SEPARATOR.join(np.array(pruned.labels)[probabilities > 0.5])]
+    return [pruned.labels[probabilities.argmax()]] if pruned.info.kind is Kind.LABEL else []
 
 
 def read_tsv(path: Path) -> list[list[str]]:
@@ -108,7 +116,8 @@ def read_tsv(path: Path) -> list[list[str]]:
 def evaluate(arguments) -> None:
     datasets.disable_progress_bars()
     subject = subjects.find(arguments.what, arguments.base_url, arguments.sha256)
-    source = Source(arguments.data_dir, None, arguments.validation_file)
+    given = {field.name: getattr(arguments, field.name, None) for field in dataclasses.fields(Source)}
+    source = subjects.source_beside(subject.path, Source(**given))
     if is_standalone(subject.path):
         if arguments.label_map:
             raise InputError(f"{subject.path} holds the logits of its own label words only: no --label_map with it")
@@ -120,6 +129,9 @@ def evaluate(arguments) -> None:
     mask = subjects.read_subject(subject, arguments.backbone, arguments.task_name)
     if arguments.label_map:
         words = parse_label_map(arguments.label_map)
+        if mask.info.kind is not Kind.SPAN:
+            task = sentences.of_model(mask.info.task, mask.info.kind, mask.info.label_words, Source())
+            words = with_words(task, words).words
         mask = dataclasses.replace(mask, info=dataclasses.replace(mask.info, label_words=words))
     elif subject.known and subject.known.task == "mnli":
         print(

@@ -15,6 +15,7 @@ from transformers import AutoTokenizer
 
 from emmental.models.backbones import minilm_folder
 from emmental.tasks import batches, glue
+from emmental.tasks.sentence_task import tokenized
 from emmental.tasks.source import Source
 from emmental.training.sampler import SimilarLengths
 
@@ -23,7 +24,7 @@ def main(name: str, data_dir: str | None = None) -> None:
     datasets.disable_progress_bars()
     task = glue.TASKS[name]
     tokenizer = AutoTokenizer.from_pretrained(minilm_folder())
-    features = glue.tokenized(glue.load_train(task, Source(data_dir)), tokenizer, 128)
+    features = tokenized(glue.load_train(task, Source(data_dir)), tokenizer, 128)
     lengths = batches.lengths(features)
     print(f"{name}: {len(lengths):,} examples, {sum(lengths) / len(lengths):.1f} tokens on average")
     for batch in (32, 64):

@@ -2,6 +2,7 @@
 
 MASK = "mask.safetensors"  # the result
 RESULTS = "all_results.json"  # is there once a run is finished
+PAGE = "report.html"  # the run for a reader
 SETTINGS = "settings.json"  # what decided the mask
 MODEL = "model.safetensors"  # of runs that train weights: what save_pretrained writes
 CONFIG = "config.json"

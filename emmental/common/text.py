@@ -1,5 +1,6 @@
 """What is no text, and text for a reader: titles with aligned lines, columns, Markdown tables, numbers with units."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from emmental.common.errors import InputError
@@ -14,6 +15,13 @@ def check_text(text, place: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise InputError(f"{place}: not UTF-8 text: {error.reason} at character {error.start + 1}") from None
+
+
+def some(names: Iterable[str], most: int = 20) -> str:
+    """Names by commas; of more than ``most`` the first ones, and how many others there are."""
+    names = list(names)
+    others = [f"… and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*names[:most], *others])
 
 
 def listing(title: str, rows: dict[str, str]) -> str:

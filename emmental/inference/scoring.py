@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from emmental import masks
-from emmental.common.text import file_size, listing, readable
+from emmental.common.text import file_size, listing, readable, some
 from emmental.export import shrunk_folder
 from emmental.inference.load import load_pruned, set_runtime
 from emmental.inference.sentences import Pruned, feature_logits
@@ -14,7 +14,8 @@ from emmental.models.backbones import Backbone
 from emmental.pruning.matrices import encoder_linears
 from emmental.recipes import paper_results
 from emmental.recipes.kinds import Kind
-from emmental.tasks import glue, squad
+from emmental.tasks import metrics, sentences, squad
+from emmental.tasks.sentence_task import answers, tokenized
 from emmental.tasks.source import Source
 
 
@@ -30,13 +31,12 @@ def score(
 
     reading: how texts become features where not by default: ``max_length``; for questions what squad.Reading has.
     """
-    label_words(mask.info.task)
-    given = mask.info.label_words
-    if mask.info.kind is Kind.SPAN:
-        words = squad.with_words(given)
+    info = mask.info
+    if info.kind is Kind.SPAN:
+        words = squad.with_words(info.label_words)
     else:
-        words = glue.with_words(glue.TASKS[mask.info.task], given).words
-    mask = replace(mask, info=replace(mask.info, label_words=words))
+        words = sentences.of_model(info.task, info.kind, info.label_words, source).words
+    mask = replace(mask, info=replace(info, label_words=words))
     return _measure(load_pruned(mask, backbone, force, runtime), source, reading)
 
 
@@ -46,24 +46,25 @@ def score_standalone(
     """A model that needs no mask (see load.is_standalone), the weights in its encoder that are not zero, and its
     metrics as of ``score``."""
     pruned = load_pruned(path, backbone)
-    label_words(pruned.info.task)
     weights = sum(int(linear.weight.count_nonzero()) for linear in encoder_linears(pruned.model).values())
     return pruned, weights, _measure(set_runtime(pruned, runtime), source, reading)
 
 
 def _measure(pruned: Pruned | PrunedSpans, source: Source, reading: dict) -> dict[str, float]:
     if pruned.info.kind is Kind.SPAN:
+        label_words(pruned.info.task)
         examples = squad.load(squad.TASKS[pruned.info.task], source, "validation")
         questions = pruned.questions(examples, squad.Reading(**reading))
         return questions.score(questions.answers(*pruned.logits(questions.windows))[0])
-    task = glue.TASKS[pruned.info.task]
+    info = pruned.info
+    task = sentences.of_model(info.task, info.kind, info.label_words, source)
     in_order = [pruned.labels.index(label) for label in task.labels]  # of the data
     measured = {}
-    for name, split in glue.load_validation(task, source).items():
-        features = glue.tokenized(split, pruned.tokenizer, pruned.reading_length(reading.get("max_length")))
+    for name, split in sentences.load_validation(task, source).items():
+        features = tokenized(split, pruned.tokenizer, pruned.reading_length(reading.get("max_length")))
         logits = feature_logits(pruned.model, pruned.tokenizer, features[:])[:, in_order]
-        metrics = glue.score(task, glue.answers(task, logits), features["labels"][:])
-        measured |= {f"{name}_{metric}".removeprefix("_"): value for metric, value in metrics.items()}
+        figures = metrics.score(task, answers(task, logits), features["labels"][:])
+        measured |= {f"{name}_{metric}".removeprefix("_"): value for metric, value in figures.items()}
     return measured
 
 
@@ -71,7 +72,7 @@ def show_standalone(path: Path, pruned: Pruned, weights: int, measured: dict[str
     """The table of measured figures of a model that needs no mask; weights: those that are not zero."""
     rows = {metric: readable(value) for metric, value in measured.items()}
     rows |= {
-        "label words": ", ".join(f"{label}={word}" for label, word in pruned.info.label_words.items() if label != word)
+        "label words": some(f"{label}={word}" for label, word in pruned.info.label_words.items() if label != word)
         or "none, a head was trained",
         "encoder": f"{weights:,} weights that are not zero",
         "model": f"{path}, {file_size(path / shrunk_folder.WEIGHTS if path.is_dir() else path)}",
@@ -87,7 +88,7 @@ def show(subject: Subject, mask: masks.Mask, measured: dict[str, float]) -> str:
         for metric, value in measured.items()
     }
     rows |= {
-        "label words": ", ".join(f"{label}={word}" for label, word in mask.info.label_words.items()),
+        "label words": some(f"{label}={word}" for label, word in mask.info.label_words.items()),
         "density": f"{mask.density():.4f}",
         "mask": f"{subject.path}, {file_size(subject.path)}",
         "backbone": mask.info.base_model,

@@ -58,7 +58,8 @@ class Pruned:
     def probabilities(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int | None = None
     ) -> np.ndarray:
-        """Probabilities float32 [texts, labels]; where the task asks for a value, that [texts, 1].
+        """Probabilities float32 [texts, labels], which add up to 1 unless several labels may fit; where the task asks
+        for a value, that [texts, 1].
 
         >>> from emmental import load_pruned
         >>> pruned = load_pruned("sst2.smp")
@@ -67,7 +68,9 @@ class Pruned:
         True
         """
         logits = torch.from_numpy(self.logits(texts, pairs, max_length))
-        return (logits if self.info.kind is Kind.VALUE else logits.softmax(-1)).numpy()
+        if self.info.kind is Kind.VALUE:
+            return logits.numpy()
+        return (logits.sigmoid() if self.info.kind is Kind.SEVERAL else logits.softmax(-1)).numpy()
 
 
 @torch.inference_mode()

@@ -1,12 +1,13 @@
 """What is to be scored: an output folder of run.sh, a mask file, or a published mask by its name."""
 
+import json
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emmental import masks
-from emmental.common.errors import InputError
-from emmental.common.run_folder import MASK
+from emmental.common.errors import InputError, refusing
+from emmental.common.run_folder import MASK, SETTINGS
 from emmental.inference.load import is_standalone
 from emmental.masks import published
 from emmental.models.backbones import load_backbone
@@ -14,6 +15,7 @@ from emmental.pruning.matrices import encoder_linears
 from emmental.recipes import table
 from emmental.recipes.methods import SMP
 from emmental.tasks import glue, squad
+from emmental.tasks.source import Source
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,16 @@ def read_subject(subject: Subject, backbone: str | None = None, task: str | None
     if subject.known.task == "mnli":
         info = replace(info, label_words=published.MNLI_LABEL_WORDS)
     return replace(mask, info=info)
+
+
+def source_beside(path: Path, given: Source) -> Source:
+    """Where the examples of a mask's task are: what is given, and for all else what the settings of its run say, which
+    stand beside the mask or in the run's folder."""
+    settings = (path if path.is_dir() else path.parent) / SETTINGS
+    if not settings.is_file():
+        return given
+    with refusing(f"{settings} is damaged"):
+        return given.beside(json.loads(settings.read_text()).get("examples", {}))
 
 
 def label_words(task: str) -> dict[str, str]:

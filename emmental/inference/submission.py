@@ -6,11 +6,13 @@ from pathlib import Path
 import datasets
 
 from emmental.common.errors import InputError
-from emmental.inference import subjects
+from emmental.inference import subjects, trained
 from emmental.inference.load import load_pruned
 from emmental.inference.sentences import feature_logits
-from emmental.models.backbones import Backbone, load_dense, load_tokenizer
-from emmental.tasks import glue, glue_submission
+from emmental.models.backbones import Backbone
+from emmental.tasks import sentences
+from emmental.tasks.sentence_task import tokenized
+from emmental.tasks.source import Source
 
 
 def predict_pruned(
@@ -25,7 +27,7 @@ def predict_pruned(
     mask = subjects.read_subject(subject, backbone.name, name)
     if mask.info.task != name:
         raise InputError(f"{subject.path} is a mask for {mask.info.task}, but --task_name is {name}")
-    task = glue.with_words(glue.TASKS[name], mask.info.label_words)
+    task = sentences.of_model(name, mask.info.kind, mask.info.label_words, Source())
     mask = replace(mask, info=replace(mask.info, label_words=task.words))  # logits in the order of the data's labels
     pruned = load_pruned(mask, backbone)
     _write(task, pruned.model, pruned.tokenizer, tests, max_length, folder)
@@ -35,13 +37,15 @@ def predict_dense(
     model_folder: Path, name: str, tests: dict[str, datasets.Dataset], max_length: int, folder: Path
 ) -> None:
     """The same for a model that was fine-tuned densely."""
-    task = glue.TASKS[name]
-    model = load_dense(task.kind, task.labels, str(model_folder))
-    _write(task, model, load_tokenizer(str(model_folder)), tests, max_length, folder)
+    model, tokenizer, info = trained.load(model_folder)
+    if info.task != name:
+        raise InputError(f"{model_folder} holds a model for {info.task}, but --task_name is {name}")
+    task = sentences.of_model(name, info.kind, info.label_words, Source())
+    _write(task, model, tokenizer, tests, max_length, folder)
 
 
 def _write(task, model, tokenizer, tests, max_length, folder):
     for name, test in tests.items():
-        features = glue.tokenized(test, tokenizer, max_length)
+        features = tokenized(test, tokenizer, max_length)
         logits = feature_logits(model, tokenizer, features[:])
-        print(f"{folder / name}: {glue_submission.write(task, test, logits, folder / name)}")
+        print(f"{folder / name}: {sentences.write(task, test, logits, folder / name)}")

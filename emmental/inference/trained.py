@@ -29,7 +29,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, masks.
     settings = json.loads((folder / SETTINGS).read_text())
     kind = read_kind(settings, folder / SETTINGS)
     model, _ = load_model(DENSE_MODELS[kind], str(folder))
-    labels = list(squad.WORDS if kind is Kind.SPAN else model.config.label2id)
+    labels = list(squad.WORDS) if kind is Kind.SPAN else [name for _, name in sorted(model.config.id2label.items())]
     info = masks.MaskInfo(
         base_model=str(folder),
         base_revision="",

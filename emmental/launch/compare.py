@@ -15,9 +15,11 @@ from pathlib import Path
 from emmental.common.errors import InputError
 from emmental.launch import seeds
 from emmental.launch.contestants import Contestant, parse_contestant
-from emmental.launch.jobs import Job, number, pruning_job, run_to_end, with_flags, with_seed, with_variables
+from emmental.launch.flags import read_flags
+from emmental.launch.jobs import Job, named, number, pruning_job, run_to_end, with_flags, with_seed, with_variables
 from emmental.recipes import tags
 from emmental.recipes.methods import LINES
+from emmental.recipes.table import CUSTOM
 
 SHARED = ("MODEL", "DATA_DIR", "EPOCHS", "BATCH_SIZE", "MAX_LENGTH", "DOC_STRIDE", "NPROC", "REPORT_TO")
 DEFAULT = [name for name, (_, line) in LINES.items() if line.allocation != "global"]
@@ -30,7 +32,8 @@ def jobs(
 ) -> dict[Path, Job]:
     """The runs by their output folder: ``<method>_<density>/seed_<seed>``; for methods whose density is lambda's doing
     ``<method>_lambda_<lambda>``, for the dense model ``finetune``."""
-    output = Path(environment.get("OUTPUT_DIR") or f"comparisons/{task}")
+    label = read_flags(rest, spans=False).data.task_label if task == CUSTOM else task
+    output = Path(environment.get("OUTPUT_DIR") or f"comparisons/{label}")
     chosen = [number("SEEDS", seed, int) for seed in (environment.get("SEEDS") or "42").split()]
     found = {}
     for contestant in contestants:
@@ -62,7 +65,7 @@ def _job(task, density, contestant, flags, rest, environment) -> Job:
     method = contestant.method
     tagged, own = ALLOCATIONS[contestant.line.allocation]
     tag = tags.parse_tag(f"{task}_{density}{'_kd' * contestant.kd}{tagged}")
-    job = with_flags(pruning_job(tag, method), own | flags)
+    job = named(with_flags(pruning_job(tag, method), own | flags), rest)
     names = (*SHARED, "TEACHER") if contestant.kd else SHARED
     job = with_variables(job, {name: environment.get(name, "") for name in names})
     particular = shlex.split(environment.get(f"{method.name.upper()}_FLAGS", ""))

@@ -1,4 +1,5 @@
-"""What a comparison shows: comparison.csv (a row per run), comparison.md (means over seeds) and comparison.png.
+"""What a comparison shows: comparison.csv (a row per run), comparison.md (means over seeds), comparison.png, and all of
+it on one page, report.html.
 
 Reads the folders that compare.py names; every finished run in there counts.
 """
@@ -12,16 +13,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from emmental.common.files import write_csv, write_text
-from emmental.common.pictures import save
-from emmental.common.run_folder import RESULTS
-from emmental.common.text import markdown
+from emmental.common.pictures import as_uri, save
+from emmental.common.run_folder import PAGE, RESULTS
+from emmental.common.text import duration, markdown, readable
 from emmental.launch.contestants import Contestant, parse_folder
 from emmental.recipes.kinds import Kind
 from emmental.recipes.methods import LINES
-from emmental.recipes.table import RECIPES, kind_of
+from emmental.recipes.metrics import NOT_SHARES
+from emmental.recipes.table import CUSTOM, RECIPES, kind_of
+from emmental.report import page, usage
 
 INITS = {False: "scores start as published", True: "scores start at the weights' magnitude"}
 ORDER = [Contestant(name, kd, init) for name in LINES for kd in (False, True) for init in (False, True)]
+MAJORITY = "majority_eval_"  # before a metric: what the commonest answer reaches
 TRACE = ["torch", "transformers", "python", "commit", "command"]
 
 
@@ -31,13 +35,19 @@ def label(contestant: Contestant) -> str:
 
 
 def collect(output: Path, metric: str) -> pd.DataFrame:
-    """A row per finished run, by method in ORDER and falling density: contestant, folder of its seeds, model, and from
-    the column "method" on what comparison.csv says. What a run does not have is NaN."""
+    """A row per finished run, by method in ORDER and falling density: contestant, folder of its seeds, report, model,
+    and from the column "method" on what comparison.csv says. What a run does not have is NaN."""
     runs = pd.DataFrame([_run(path, metric) for path in sorted(output.glob(f"*/seed_*/{RESULTS}"))])
     place = runs["contestant"].map(ORDER.index)
     density = runs.groupby("folder")["density"].transform("mean")
     order = pd.DataFrame({"place": place, "density": -density}).sort_values(["place", "density"])
     return runs.loc[order.index]
+
+
+def chief_metric(output: Path) -> str:
+    """The metric of a task of one's own: that which the majority class is measured by."""
+    results = json.loads(next(output.glob(f"*/seed_*/{RESULTS}")).read_text())
+    return next(name.removeprefix(MAJORITY) for name in results if name.startswith(MAJORITY))
 
 
 def _run(path: Path, metric: str) -> dict:
@@ -47,6 +57,7 @@ def _run(path: Path, metric: str) -> dict:
     return {
         "contestant": contestant,
         "folder": folder,
+        "report": path.with_name(PAGE),
         "model": run["model"],
         "method": label(contestant),
         "density_asked": asked,
@@ -55,7 +66,7 @@ def _run(path: Path, metric: str) -> dict:
         "seed": run["seed"],
         metric: run.get(f"last_eval_{metric}", run[f"eval_{metric}"]),
         f"best_{metric}": run[f"eval_{metric}"],
-        "majority": run.get(f"majority_eval_{metric}"),
+        "majority": run.get(f"{MAJORITY}{metric}"),
         "trained_parameters": run["trained_parameters"],
         "steps": run["global_step"],
         "seconds": run["seconds"],
@@ -81,31 +92,59 @@ def over_seeds(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def write(output: Path, task: str, command: str, log_axis: bool) -> str:
-    """Write the three files; returns what is to be shown of them."""
-    metric = RECIPES[task].metric
+    """Write the four files; returns what is to be shown of them."""
+    metric = chief_metric(output) if task == CUSTOM else RECIPES[task].metric
     runs = collect(output, metric)
     points = over_seeds(runs, metric)
     write_csv(runs.loc[:, "method":].round({"seconds": 1}), output / "comparison.csv")
-    text = table(points, task, metric)
+    rows, model = table(points, task, metric), points.iloc[0]["model"]
+    text = f"**{task}**, {model}\n\n{markdown(rows)}"
     note = (
-        f"\n{metric} on the validation set after the last step, mean ± standard deviation over the seeds; the density "
-        f"is measured. Last command for this folder:\n\n```\n{command}\n```\n"
+        f"{metric} on the validation set after the last step, mean ± standard deviation over the seeds; the density "
+        f"is measured."
     )
-    write_text(output / "comparison.md", f"{text}\n{note}")
-    save(picture(points, task, metric, log_axis), output / "comparison.png")
-    return f"{text}\n{output}: comparison.csv, comparison.md, comparison.png"
+    last = f"Last command for this folder:\n\n```\n{command}\n```\n"
+    write_text(output / "comparison.md", f"{text}\n\n{note} {last}")
+    drawn = picture(points, task, metric, log_axis)
+    save(drawn, output / "comparison.png")
+    page.write(
+        output / PAGE,
+        "comparison",
+        title=f"{task}: pruning methods compared",
+        model=model,
+        note=note,
+        rows=rows,
+        picture=as_uri(drawn),
+        metric=metric,
+        runs=[_linked(run, output, task, metric) for run in runs.to_dict("records")],
+        command=usage.by_flag(command),
+        versions=sorted({f"torch {run.torch}, transformers {run.transformers}" for run in runs.itertuples()}),
+    )
+    return f"{text}\n{output}: comparison.csv, comparison.md, comparison.png, {PAGE}"
 
 
-def table(points: pd.DataFrame, task: str, metric: str) -> str:
-    """A row per method and density, in Markdown."""
+def _linked(run: dict, output: Path, task: str, metric: str) -> dict[str, str]:
+    """A run's row on the page; runs of before have no report to link."""
+    return {
+        "method": run["method"],
+        "density": f"{100 * run['density']:.1f} %",
+        "seed": str(run["seed"]),
+        "metric": _shown(run[metric], metric, task),
+        "time": duration(run["seconds"]),
+        "report": run["report"].relative_to(output).as_posix() if run["report"].exists() else "",
+    }
+
+
+def table(points: pd.DataFrame, task: str, metric: str) -> list[list[str]]:
+    """The head, and a row per method and density."""
     rows = [["method", "density", metric, "seeds", "trained parameters", "seconds", "steps"]]
     for point in points.itertuples():
-        spread = "" if pd.isna(point.deviation) else f" ± {_shown(point.deviation, task)}"
+        spread = "" if pd.isna(point.deviation) else f" ± {_shown(point.deviation, metric, task)}"
         rows.append(
             [
                 label(point.contestant),
                 f"{100 * point.density:.1f} %",
-                f"{_shown(point.mean, task)}{spread}",
+                f"{_shown(point.mean, metric, task)}{spread}",
                 f"{point.seeds}",
                 f"{point.trained_parameters:,}",
                 f"{point.seconds:.0f}",
@@ -114,17 +153,17 @@ def table(points: pd.DataFrame, task: str, metric: str) -> str:
         )
     first = points.iloc[0]
     if pd.notna(first["majority"]):
-        rows.append(["majority class", "", _shown(first["majority"], task), "", "", "", ""])
-    return f"**{task}**, {first['model']}\n\n{markdown(rows)}"
+        rows.append(["majority class", "", _shown(first["majority"], metric, task), "", "", "", ""])
+    return rows
 
 
-def _shown(value: float, task: str) -> str:
-    """A metric in percent, whether it is a share or, for spans, in percent already."""
-    return f"{_scale(task) * value:.1f}"
+def _shown(value: float, metric: str, task: str) -> str:
+    """A metric in percent, whether it is a share or, for spans, in percent already; what is none as it is."""
+    return readable(value) if metric in NOT_SHARES else f"{_scale(metric, task) * value:.1f}"
 
 
-def _scale(task: str) -> int:
-    return 1 if kind_of(task) is Kind.SPAN else 100
+def _scale(metric: str, task: str) -> int:
+    return 1 if kind_of(task) is Kind.SPAN or metric in NOT_SHARES else 100
 
 
 def picture(points: pd.DataFrame, task: str, metric: str, log_axis: bool) -> Figure:
@@ -145,10 +184,10 @@ def picture(points: pd.DataFrame, task: str, metric: str, log_axis: bool) -> Fig
                 for contestant, line in lines.items()
                 if contestant.magnitude_init == magnitude_init or not contestant.learns_scores
             },
-            _scale(task),
+            _scale(metric, task),
         )
         axes.set(xlabel="remaining weights (%)", title=INITS[magnitude_init], **{"xscale": "log"} if log_axis else {})
-    panels[0, 0].set_ylabel(f"{metric} (%)")
+    panels[0, 0].set_ylabel(metric if metric in NOT_SHARES else f"{metric} (%)")
     figure.suptitle(f"{task}, {points.iloc[0]['model']}")
     handles = {}
     for axes in panels[0]:

@@ -9,7 +9,7 @@ neither torch nor transformers and touches neither model nor data.
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from emmental.launch.flags import Flags, read_flags
 from emmental.recipes import table, tags
 from emmental.recipes.kinds import Kind
 from emmental.recipes.methods import FINETUNE, METHODS, SMP, Method
+from emmental.recipes.settings import CUSTOM_FLAGS
 
 ROOT = Path(__file__).parents[2]
 
@@ -135,11 +136,12 @@ def missing_teacher(job: Job, asked: Flags) -> list[Job]:
     none where there is one, or where the job wants none made."""
     if not job.teacher:
         return []
-    teacher = teacher_job(job.teacher)
+    teacher = named(teacher_job(job.teacher), job.rest)
     folder = teacher.flags["--output_dir"]
     if asked.settings.teacher_model_name_or_path != folder or (Path(folder) / RESULTS).exists():
         return []
-    given = {name: getattr(asked.data, name, None) for name in SHARED_DATA}
+    names = (*SHARED_DATA, *CUSTOM_FLAGS) if job.task == table.CUSTOM else SHARED_DATA
+    given = {name: getattr(asked.data, name, None) for name in names}
     shared = {f"--{name}": str(value) for name, value in given.items() if value is not None}
     if asked.settings.max_steps > 0:
         shared["--max_steps"] = str(asked.settings.max_steps)
@@ -170,6 +172,16 @@ def find_job(launcher: str, name: str, method: str) -> Job:
     job = pruning_job(tag, find_method(method))
     folder = f"models/{name}" if method == SMP.name else f"models/{name}_{method}"
     return with_flags(job, {"--output_dir": folder})
+
+
+def named(job: Job, rest: Sequence[str]) -> Job:
+    """The job with its task's label in place of ``custom`` in the names of its folders, so that tasks of one's own do
+    not meet there. rest: what stands after the tag."""
+    if job.task != table.CUSTOM:
+        return job
+    label = read_flags(list(rest), spans=False).data.task_label
+    places = {flag: job.flags[flag] for flag in ("--output_dir", "--teacher_model_name_or_path") if flag in job.flags}
+    return with_flags(job, {flag: place.replace(f"/{table.CUSTOM}", f"/{label}", 1) for flag, place in places.items()})
 
 
 def with_variables(job: Job, environment: Mapping[str, str]) -> Job:
@@ -210,7 +222,7 @@ def launch(launcher: str, words: list[str], environment: Mapping[str, str]) -> N
     environment = DEFAULTS | {name: value for name, value in environment.items() if value}
     dry = "--dry_run" in words or environment.get("DRY_RUN", "0") not in ("", "0")
     name, *rest = [word for word in words if word != "--dry_run"] or [""]
-    recipe = replace(find_job(launcher, name, environment.get("METHOD") or "smp"), rest=tuple(rest))
+    recipe = named(replace(find_job(launcher, name, environment.get("METHOD") or "smp"), rest=tuple(rest)), rest)
     job = with_variables(recipe, environment)
     asked = read_flags(job.words(), is_span(job.task))
     chosen = [number("SEEDS", seed, int) for seed in environment.get("SEEDS", "").split()]

@@ -7,7 +7,7 @@ import torch
 
 from emmental import masks
 from emmental.common.errors import InputError
-from emmental.common.text import aligned, file_size, listing
+from emmental.common.text import aligned, file_size, listing, some
 from emmental.pruning.matrices import layer_number, matrix_type, short_type
 
 
@@ -16,7 +16,7 @@ def describe(mask: masks.Mask, path: Path) -> str:
     info = mask.info
     about = {
         "task": info.task,
-        "label words": ", ".join(f"{label}={word}" for label, word in info.label_words.items()),
+        "label words": some(f"{label}={word}" for label, word in info.label_words.items()),
         "backbone": f"{info.base_model} {info.base_revision}".strip(),
         "weights": f"sha256 {info.weights_sha256[:16]}…, head {info.head_sha256[:16]}…, "
         + (f"all else {info.backbone_sha256[:16]}…" if info.backbone_sha256 else "all else of it unknown"),

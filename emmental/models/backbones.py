@@ -57,6 +57,7 @@ PROBE_LENGTH = 12
 DENSE_MODELS = {  # transformers' classes of fine-tuned models
     Kind.LABEL: AutoModelForSequenceClassification,
     Kind.VALUE: AutoModelForSequenceClassification,
+    Kind.SEVERAL: AutoModelForSequenceClassification,
     Kind.SPAN: AutoModelForQuestionAnswering,
 }
 
@@ -108,33 +109,36 @@ class Backbone:
         return {name: weight for name, weight in self.model.named_parameters() if id(weight) not in known}
 
 
-def load_backbone(name: str, revision: str | None = None, cache_dir: str | None = None) -> Backbone:
-    """Load a masked LM and its tokenizer in fp32. Raises InputError where there is none, or only part of one."""
-    model, missing = _masked_lm(name, revision, cache_dir)
+def load_backbone(
+    name: str, revision: str | None = None, cache_dir: str | None = None, dropout: float | None = None
+) -> Backbone:
+    """Load a masked LM and its tokenizer in fp32. dropout: of its training mode, by default its own. Raises InputError
+    where there is none, or only part of one."""
+    model, missing = _masked_lm(name, revision, cache_dir, dropout)
     if hasattr(model.config, "legacy") and (missing or not model.config.legacy):
-        model, missing = _deberta(name, revision, cache_dir)
+        model, missing = _deberta(name, revision, cache_dir, dropout)
     if not encoder_linears(model):
         raise InputError(f"the backbone {name!r} ({type(model).__name__}) has no linear layers to mask")
     tokenizer = load_tokenizer(name, revision, cache_dir)
     return Backbone(model, tokenizer, name, _commit(name, revision, cache_dir), random_head=bool(missing))
 
 
-def _masked_lm(*place: str | None, **settings) -> tuple[PreTrainedModel, set[str]]:
-    """load_model's masked LM."""
+def _masked_lm(*asked, **settings) -> tuple[PreTrainedModel, set[str]]:
+    """As load_model's."""
     with torch.random.fork_rng(devices=[]):  # all else would set up every GPU that is there
         torch.default_generator.manual_seed(HEAD_SEED)
-        return load_model(AutoModelForMaskedLM, *place, **settings)
+        return load_model(AutoModelForMaskedLM, *asked, **settings)
 
 
-def _deberta(*place: str | None) -> tuple[PreTrainedModel, set[str]]:
+def _deberta(*asked) -> tuple[PreTrainedModel, set[str]]:
     """As load_model's, with the head of the checkpoint under whichever name it is there.
 
     By itself transformers finds it under one of them by a class without an output layer that could be narrowed
     (legacy=False), and draws it at random for the other. A model remembers which names were changed for it and is saved
     under the old ones: so the head comes out of a second model.
     """
-    model, missing = _masked_lm(*place, legacy=True)
-    other, lacking = _masked_lm(*place, legacy=True, key_mapping=DEBERTA_HEAD)
+    model, missing = _masked_lm(*asked, legacy=True)
+    other, lacking = _masked_lm(*asked, legacy=True, key_mapping=DEBERTA_HEAD)
     if lacking:
         return model, missing
     model.cls = other.cls
@@ -143,13 +147,20 @@ def _deberta(*place: str | None) -> tuple[PreTrainedModel, set[str]]:
 
 
 def load_dense(
-    kind: Kind, labels: list[str], name: str, revision: str | None = None, cache_dir: str | None = None
+    kind: Kind,
+    labels: list[str],
+    name: str,
+    revision: str | None = None,
+    cache_dir: str | None = None,
+    dropout: float | None = None,
 ) -> PreTrainedModel:
     """Load the encoder with transformers' own head for tasks of this kind, for fine-tuning, in fp32. What the
-    checkpoint lacks of the head is drawn at random. Errors as of load_backbone."""
+    checkpoint lacks of the head is drawn at random. dropout and errors as of load_backbone."""
     numbers = {label: number for number, label in enumerate(labels)}
     names = {"num_labels": len(labels), "label2id": numbers, "id2label": {n: label for label, n in numbers.items()}}
-    return load_model(DENSE_MODELS[kind], name, revision, cache_dir, **names)[0]
+    if kind is Kind.SEVERAL:
+        names["problem_type"] = "multi_label_classification"
+    return load_model(DENSE_MODELS[kind], name, revision, cache_dir, dropout, **names)[0]
 
 
 def load_tokenizer(name: str, revision: str | None = None, cache_dir: str | None = None) -> PreTrainedTokenizerBase:
@@ -163,16 +174,20 @@ def load_model(
     name: str,
     revision: str | None = None,
     cache_dir: str | None = None,
+    dropout: float | None = None,
     key_mapping: dict[str, str] | None = None,
     **settings,
 ) -> tuple[PreTrainedModel, set[str]]:
     """A model in fp32 by one of transformers' Auto classes, and the names of the weights that its checkpoint lacks;
-    key_mapping: patterns of names there and what they are in the model; settings go into its config. Raises InputError
-    where there is no such model, or its encoder is not whole."""
+    dropout: as of load_backbone; key_mapping: patterns of names there and what they are in the model; settings go into
+    its config. Raises InputError where there is no such model, or its encoder is not whole."""
     with _as_input_error(name), _only_errors_logged():
         place, where = _place(name), _where(revision, cache_dir)
         config = AutoConfig.from_pretrained(place, **where, **settings)
         config._attn_implementation = None  # which may name code on the Hub
+        if dropout is not None:
+            for each in (name for name in config.to_dict() if "dropout" in name):  # attention has its own, and others
+                setattr(config, each, dropout)
         model, loading = model_class.from_pretrained(
             place, config=config, dtype=torch.float32, output_loading_info=True, key_mapping=key_mapping, **where
         )

@@ -6,13 +6,28 @@ from transformers import PreTrainedModel
 
 from emmental.common.errors import InputError
 from emmental.models.forms import DenseForm
-from emmental.models.losses import distillation, label_loss, span_loss, uniform_loss, value_loss, without_padding
+from emmental.models.losses import (
+    distillation,
+    label_loss,
+    several_distillation,
+    several_loss,
+    span_loss,
+    uniform_loss,
+    value_loss,
+    without_padding,
+)
 from emmental.recipes.kinds import Kind
 
 
 def label_word_ids(tokenizer, words: list[str]) -> list[int]:
-    """Token id of each label word. Raises InputError for a word that is not one known token, naming its pieces."""
-    return [_single_token(tokenizer, word) for word in words]
+    """Token id of each label word. Raises InputError for a word that is not one known token, naming its pieces, and
+    where two are the same token."""
+    ids = [_single_token(tokenizer, word) for word in words]
+    for number, word in enumerate(words):
+        if ids[number] in ids[:number]:
+            other = words[ids.index(ids[number])]
+            raise InputError(f"label words {other!r} and {word!r} are one token: each label needs a word of its own")
+    return ids
 
 
 def _single_token(tokenizer, word: str) -> int:
@@ -104,6 +119,22 @@ class SequenceRegressor(SequenceModel):
         return value_loss(outputs["logits"], teacher["logits"].squeeze(-1))
 
 
+class SeveralClassifier(SequenceModel):
+    """A word for each label, whose logit says yes or no to it, whatever the others say."""
+
+    loss = staticmethod(several_loss)
+
+    @staticmethod
+    def distillation(outputs: dict, teacher: dict, inputs: dict, temperature: float) -> torch.Tensor:
+        """Towards the sigmoids of a teacher's ``logits``."""
+        return several_distillation(outputs["logits"], teacher["logits"], temperature)
+
+    @staticmethod
+    def uniform(outputs: dict, inputs: dict) -> torch.Tensor:
+        """The loss of this model's outputs for these inputs, towards yes and no alike."""
+        return several_loss(outputs["logits"], torch.full_like(outputs["logits"], 0.5))
+
+
 class SpanClassifier(LabelWordModel):
     """Where an answer starts and ends: every token's logits of two words (start=yes, end=no)."""
 
@@ -137,7 +168,12 @@ class SpanClassifier(LabelWordModel):
         return (start + end) / 2
 
 
-HEADS = {Kind.LABEL: SequenceClassifier, Kind.VALUE: SequenceRegressor, Kind.SPAN: SpanClassifier}
+HEADS = {
+    Kind.LABEL: SequenceClassifier,
+    Kind.VALUE: SequenceRegressor,
+    Kind.SEVERAL: SeveralClassifier,
+    Kind.SPAN: SpanClassifier,
+}
 
 
 def _narrow(decoder: nn.Linear, word_ids: list[int]) -> nn.Linear:

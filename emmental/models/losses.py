@@ -16,6 +16,12 @@ def value_loss(logits: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     return F.mse_loss(logits.squeeze(-1), values.to(logits.dtype))
 
 
+def several_loss(logits: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy of logits [batch, labels] and a one for each label that fits among zeros, of the same shape;
+    mean over both."""
+    return F.binary_cross_entropy_with_logits(logits, given.to(logits.dtype))
+
+
 def span_loss(start: torch.Tensor, end: torch.Tensor, positions: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     """Mean of the cross-entropies of start and end logits [batch, length] and their int64 positions, each [batch]."""
     return (F.cross_entropy(start, positions[0]) + F.cross_entropy(end, positions[1])) / 2
@@ -61,3 +67,11 @@ def distillation(student: torch.Tensor, teacher: torch.Tensor, temperature: floa
         reduction="batchmean",
         log_target=True,
     )
+
+
+def several_distillation(student: torch.Tensor, teacher: torch.Tensor, temperature: float = 2.0) -> torch.Tensor:
+    """T^2 KL(teacher || student) of each label's yes or no by logits [batch, labels], mean over both, softened by T."""
+    student, teacher = student / temperature, teacher.to(student.dtype) / temperature
+    wanted = teacher.sigmoid()
+    surprise, least = (F.binary_cross_entropy_with_logits(logits, wanted) for logits in (student, teacher))
+    return temperature**2 * (surprise - least)

@@ -8,4 +8,6 @@ class Kind(StrEnum):
 
     LABEL = "label"  # one of several
     VALUE = "value"  # a number
+    SEVERAL = "several"  # of several labels each one that fits, or none
     SPAN = "span"  # where an answer starts and ends in a text
+    TOKENS = "tokens"  # a label for each word of a text

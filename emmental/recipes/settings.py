@@ -2,13 +2,15 @@
 built from these, and so is what a dry run reads: neither torch nor transformers is needed for that.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from emmental.common.errors import InputError
-from emmental.recipes import methods
-from emmental.recipes.table import BACKBONE, LAMBDA, LEARNING_RATE, SENTENCE_TASKS
+from emmental.recipes import methods, metrics
+from emmental.recipes.kinds import Kind
+from emmental.recipes.table import BACKBONE, CUSTOM, LAMBDA, LEARNING_RATE, RECIPES, SENTENCE_TASKS
 
 LARGEST = 3e38  # of float32
 DEFAULTS = {"learning_rate": 5e-5, "weight_decay": 0.0}  # of weights, which most runs leave alone
@@ -24,6 +26,7 @@ BOUNDS = {
     "alpha_ce": (0, LARGEST),
     "alpha_hidden": (0, LARGEST),
     "norms_learning_rate": (0, LARGEST),
+    "dropout": (0, 0.999),
     "num_train_epochs": (1e-9, 1e6),
     "max_steps": (-1, 10**12),
     "per_device_train_batch_size": (1, 10**6),
@@ -68,7 +71,7 @@ class SentenceDataArguments:
 
     _argument_group_name = "task and data"
 
-    task_name: str = flag("The task.", "sst2", SENTENCE_TASKS)
+    task_name: str = flag("The task; custom: one of your own, by the flags that say so.", "sst2", SENTENCE_TASKS)
     data_dir: str | None = flag("Folder with the task's official GLUE TSV files, or the parent of such folders.")
     train_file: str | None = flag("Training examples as csv, json or jsonl, instead of --data_dir.")
     validation_file: str | None = flag("Validation examples in a file of the same kind.")
@@ -77,6 +80,23 @@ class SentenceDataArguments:
     use_mask_pt: str | None = flag("Score this mask (file or output folder) on the validation set; train nothing.")
     label_map: str | None = flag(
         'Label words, if not the task\'s own: JSON or a Python dictionary, e.g. \'{"0": "bad", "1": "good"}\'.'
+    )
+    task_label: str = flag("custom: what the task is called in the mask and in tables.", CUSTOM)
+    dataset_name: str | None = flag("custom: a data set of the Hub, or a folder that datasets.load_dataset reads.")
+    dataset_config: str | None = flag("custom: the data set's configuration, where it has several.")
+    text_column: str | None = flag("custom: the texts' column. Default: text, else sentence.")
+    text_pair_column: str | None = flag("custom: the second texts' column, where texts come in pairs.")
+    label_column: str | None = flag("custom: the labels' column. Default: label, else labels.")
+    label_separator: str | None = flag("custom: what parts several labels of one text, e.g. ';'; lists need none.")
+    answer: str | None = flag(
+        "custom: what is asked for: a label, a value, several labels, or a label for each token. Default: what the "
+        "training data look like.",
+        choices=("label", "value", "several", "tokens"),
+    )
+    metric: str | None = flag(
+        "custom: metrics by commas, the first chooses the best mask: "
+        + "; ".join(f"{kind}: {', '.join(names)}" for kind, names in metrics.METRICS.items())
+        + ". Default: the first two."
     )
 
 
@@ -100,8 +120,37 @@ class SpanDataArguments:
     label_map: str | None = flag('Label words instead of \'{"start": "yes", "end": "no"}\'.')
 
 
+CUSTOM_DATA = (
+    "dataset_name", "dataset_config", "text_column", "text_pair_column", "label_column", "label_separator", "metric",
+)  # fmt: skip
+CUSTOM_FLAGS = "task_label", "answer", *CUSTOM_DATA
+NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def check_custom(data: SentenceDataArguments) -> None:
+    """Raise InputError for flags of a task of one's own that another task got, or that it cannot have."""
+    if data.task_name != CUSTOM:
+        for name in CUSTOM_FLAGS:
+            if getattr(data, name) != SentenceDataArguments.__dataclass_fields__[name].default:
+                raise InputError(f"--{name} is for --task_name {CUSTOM}; leave it out for {data.task_name}")
+        return
+    if not NAME.fullmatch(data.task_label) or data.task_label in {*RECIPES, "squad_v2"} - {CUSTOM}:
+        raise InputError(
+            f"--task_label {data.task_label}: letters, digits, - and _ are needed, and no name of a task that there is"
+        )
+    if data.data_dir:
+        raise InputError("--data_dir is for GLUE's official files: give --train_file and --validation_file")
+    metrics.asked(data.metric, Kind(data.answer) if data.answer else None)
+
+
 def check_files(data: SentenceDataArguments | SpanDataArguments) -> None:
-    """Raise InputError where two files are needed to train and there is one, or they are of different kinds."""
+    """Raise InputError where two files are needed to train and there is one, or they are of different kinds; and as
+    check_custom does."""
+    if isinstance(data, SentenceDataArguments):
+        check_custom(data)
+        given = bool(data.dataset_name) + bool(data.train_file or data.validation_file)
+        if data.task_name == CUSTOM and given != 1:
+            raise InputError(f"--task_name {CUSTOM} takes --train_file and --validation_file, or --dataset_name")
     files = [file for file in (data.train_file, data.validation_file) if file]
     if data.data_dir or not files:
         return
@@ -170,6 +219,7 @@ class RunSettings:
         "as they are.",
         0.0,
     )
+    dropout: float | None = flag("Dropout of the model that is trained. Default: the backbone's own.")
 
     output_dir: str = flag("Where the run's results go.", "trainer_output")
     num_train_epochs: float = flag("Passes over the training data.", 12.0)

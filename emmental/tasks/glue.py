@@ -1,48 +1,20 @@
-"""Sentence tasks, GLUE's eight and ``reviews``: where their data is, label words, features, metrics."""
+"""GLUE's eight tasks and ``reviews``: their columns, label words and metrics, and where their data is."""
 
 import math
-import warnings
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import datasets
-import numpy as np
-from scipy.stats import ConstantInputWarning, pearsonr, spearmanr
-from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from emmental.common.errors import InputError
 from emmental.common.text import check_text
 from emmental.recipes.kinds import Kind
-from emmental.recipes.table import kind_of
 from emmental.tasks import reviews
 from emmental.tasks.rows import Row, read_rows
+from emmental.tasks.sentence_task import SentenceTask
 from emmental.tasks.source import Source
 
 HUB_DATASET = "nyu-mll/glue"
-
-
-@dataclass(frozen=True)
-class SentenceTask:
-    """What is particular to one task."""
-
-    name: str
-    texts: tuple[str, ...]  # the Hub's column names of the one or two texts
-    words: dict[str, str]  # label -> label word, in the Hub's order of labels; one entry for values
-    metrics: tuple[str, ...]  # of METRICS; the first chooses the best mask
-    folder: str = ""  # GLUE's official folder, and its columns: the texts and the label
-    official: tuple[str, ...] = ()
-    header: tuple[str, ...] = ()  # the columns of official files that have no header line
-    skips_broken_rows: bool = False  # the official file has some: tabs and line breaks inside questions
-
-    @property
-    def kind(self) -> Kind:
-        return kind_of(self.name)
-
-    @property
-    def labels(self) -> list[str]:
-        return list(self.words)
 
 
 NLI = {"entailment": "yes", "neutral": "maybe", "contradiction": "no"}
@@ -70,20 +42,13 @@ TASKS = {
             "cola", ("sentence",), {"0": "incorrect", "1": "correct"}, ("matthews",), "CoLA", ("sentence", "label"),
             header=("source", "label", "mark", "sentence"),
         ),
-        SentenceTask("stsb", PAIR, {"score": "yes"}, ("pearson", "spearman"), "STS-B", (*PAIR, "score")),
+        SentenceTask(
+            "stsb", PAIR, {"score": "yes"}, ("pearson", "spearman"), "STS-B", (*PAIR, "score"), kind=Kind.VALUE
+        ),
         SentenceTask("rte", PAIR, ENTAILMENT, ("accuracy",), "RTE", (*PAIR, "label")),
         SentenceTask("reviews", ("sentence",), {"negative": "terrible", "positive": "great"}, ("accuracy",)),
     )
 }  # fmt: skip
-
-
-def with_words(task: SentenceTask, label_map: dict) -> SentenceTask:
-    """The task with other label words. Keys are the labels' names or numbers; raises InputError for others."""
-    by_number = dict(enumerate(task.labels)) | {str(number): label for number, label in enumerate(task.labels)}
-    words = {by_number.get(label, label): word for label, word in label_map.items()}
-    if words.keys() != task.words.keys() or not all(isinstance(word, str) for word in words.values()):
-        raise InputError(f"--label_map {label_map}: {task.name} needs one word for each of {', '.join(task.labels)}")
-    return replace(task, words={label: words[label] for label in task.labels})
 
 
 def load_train(task: SentenceTask, source: Source) -> datasets.Dataset:
@@ -192,57 +157,3 @@ def _label(task, row, column):
     if isinstance(value, str | int) and str(value) in {str(number) for number in range(len(task.labels))}:
         return int(value)
     raise InputError(f"{row.place}: unknown label {value!r:.50}, {task.name} has {', '.join(task.labels)}")
-
-
-def tokenized(dataset: datasets.Dataset, tokenizer, max_length: int) -> datasets.Dataset:
-    """Examples as token ids, truncated to ``max_length`` and not padded."""
-    texts = [column for column in ("text", "text_pair") if column in dataset.column_names]
-    return dataset.map(
-        lambda batch: tokenizer(*(batch[column] for column in texts), truncation=True, max_length=max_length),
-        batched=True,
-        remove_columns=texts,
-    )
-
-
-def _correlation(function):
-    def correlation(labels, values):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConstantInputWarning)
-            return float(np.nan_to_num(function(values, labels).statistic))  # constant values correlate with nothing
-
-    return correlation
-
-
-METRICS = {
-    "accuracy": accuracy_score,
-    "f1": f1_score,
-    "matthews": matthews_corrcoef,
-    "pearson": _correlation(pearsonr),
-    "spearman": _correlation(spearmanr),
-}
-
-
-def score(task: SentenceTask, predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """The task's metrics of predicted classes (or values) [examples] against the labels."""
-    return {name: float(METRICS[name](labels, predictions)) for name in task.metrics}
-
-
-def answers(task: SentenceTask, logits: np.ndarray) -> np.ndarray:
-    """Predicted class numbers, or values for regression, [examples] of logits [examples, words]."""
-    return logits[:, 0] if task.kind is Kind.VALUE else logits.argmax(axis=1)
-
-
-def compute_metrics(task: SentenceTask):
-    """The task's metrics as a function of logits [examples, words] and labels, as Trainer wants it."""
-
-    def compute(prediction) -> dict[str, float]:
-        return score(task, answers(task, prediction.predictions), prediction.label_ids)
-
-    return compute
-
-
-def majority_baseline(task: SentenceTask, validation: datasets.Dataset) -> float:
-    """The chief metric of answering every example with the commonest label (regression: with the same value)."""
-    labels = np.asarray(validation["labels"])
-    commonest = Counter(labels.tolist()).most_common(1)[0][0]
-    return score(task, np.full_like(labels, commonest), labels)[task.metrics[0]]

@@ -14,12 +14,13 @@ from emmental.common.files import replacing
 from emmental.recipes.kinds import Kind
 from emmental.tasks import glue
 from emmental.tasks.rows import Row, read_rows
+from emmental.tasks.sentence_task import SentenceTask, answers
 from emmental.tasks.source import Source
 
 INDEX = ("index", "id", "idx")  # what the column of indices is called: GLUE's files, QQP's, the Hub
 
 
-def load_tests(task: glue.SentenceTask, source: Source) -> dict[str, datasets.Dataset]:
+def load_tests(task: SentenceTask, source: Source) -> dict[str, datasets.Dataset]:
     """The task's test sets by the name of their submission file, with the columns index, text and text_pair (pairs).
 
     From ``source.test_file``, else official test.tsv files, else the Hub. A file without a column of indices counts
@@ -39,25 +40,25 @@ def load_tests(task: glue.SentenceTask, source: Source) -> dict[str, datasets.Da
     return tests
 
 
-def submissions(task: glue.SentenceTask) -> dict[str, str]:
+def submissions(task: SentenceTask) -> dict[str, str]:
     """The names of GLUE's submission files by test set; sets are called the same in official files and on the Hub."""
     if task.name == "mnli":
         return {"test_matched": "MNLI-m.tsv", "test_mismatched": "MNLI-mm.tsv"}
     return {"test": f"{task.folder or task.name}.tsv"}
 
 
-def write(task: glue.SentenceTask, test: datasets.Dataset, logits: np.ndarray, path: Path) -> str:
+def write(task: SentenceTask, test: datasets.Dataset, logits: np.ndarray, path: Path) -> str:
     """Write the predictions of logits [examples, words] in the form for GLUE; returns a line on them.
 
     Predictions are the labels' names (0 and 1 where GLUE has no others); for regression values.
     """
-    answers = glue.answers(task, logits)
-    predictions = [f"{value:.4f}" if task.kind is Kind.VALUE else task.labels[value] for value in answers]
+    found = answers(task, logits)
+    predictions = [f"{value:.4f}" if task.kind is Kind.VALUE else task.labels[value] for value in found]
     with replacing(path) as temporary:
         lines = [f"{index}\t{prediction}" for index, prediction in zip(test["index"], predictions, strict=True)]
         temporary.write_text("\n".join(["index\tprediction", *lines]) + "\n")
     if task.kind is Kind.VALUE:
-        return f"{len(lines):,} values from {answers.min():.4f} to {answers.max():.4f}"
+        return f"{len(lines):,} values from {found.min():.4f} to {found.max():.4f}"
     counts = Counter(predictions)
     return f"{len(lines):,}: " + ", ".join(f"{counts[label]:,} {label}" for label in task.labels)
 

@@ -11,6 +11,7 @@ from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, Train
 from emmental.models.heads import HEADS
 from emmental.recipes.kinds import Kind
 from emmental.recipes.lengths import Lengths
+from emmental.tasks.examined import Examined
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,11 @@ class Problem:
     compute_metrics: Callable
     metrics: tuple[str, ...]  # the first chooses the best mask
     baseline: float | None  # the first metric of the majority class, where there is one
-    reading: dict[str, int | float]  # how texts became features; max_length among it
+    reading: dict  # how texts became features, max_length among it; of a task of one's own where they are from, too
     lengths: Lengths
+    finds_words: bool = False  # label words are still to be found; see training.label_words
     write_answers: Callable[[object, Path], None] | None = None  # Trainer's prediction, output folder
+    examine: Callable[[object], Examined] | None = None  # Trainer's prediction on the validation set that counts
 
     @property
     def max_length(self) -> int:
@@ -61,15 +64,18 @@ class Problem:
         """All metrics of all validation sets as Trainer logs them: eval_accuracy, eval_mm_accuracy."""
         return [f"{prefix(name)}_{metric}" for name in self.validation for metric in self.metrics]
 
-    def measure(self, trainer: Trainer) -> dict[str, float]:
-        """The trained model's metrics on all validation sets, by their logged names; writes its answers, if any."""
-        measured = {}
+    def measure(self, trainer: Trainer) -> tuple[dict[str, float], Examined | None]:
+        """The trained model's metrics on all validation sets, by their logged names; writes its answers, if any.
+        Beside them what the answers show a reader, on the process that saves and where the task can tell."""
+        measured, examined = {}, None
         for name, dataset in self.validation.items():
             prediction = trainer.predict(dataset, metric_key_prefix=prefix(name))
             measured |= prediction.metrics
             if self.write_answers and trainer.args.should_save:
                 self.write_answers(prediction, Path(trainer.args.output_dir))
-        return measured
+            if not name and self.examine and trainer.args.should_save:
+                examined = self.examine(prediction)
+        return measured, examined
 
 
 def prefix(validation_set: str) -> str:

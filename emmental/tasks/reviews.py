@@ -38,6 +38,12 @@ def rated_snippets(text: str) -> list[Row]:
     return rows
 
 
+def ratings() -> list[tuple[float, str]]:
+    """All mean ratings, from -4 to 4, with their snippets."""
+    lines = (line.rstrip("\r").split("\t") for line in _ratings_file().rstrip().split("\n"))
+    return [(float(rating), snippet) for _, rating, snippet in lines]
+
+
 def split_of(sentence: str) -> str:
     """A fixed tenth of all sentences validates: chosen by the text, so that equal snippets stay on one side."""
     return "validation" if zlib.crc32(sentence.encode()) % 10 == 0 else "train"

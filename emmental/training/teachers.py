@@ -4,12 +4,11 @@ That order is checked on training data before anything is trained: labels in ano
 project of this kind has met. What the teacher says of the data is computed in teacher_logits.py.
 """
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from datasets import Dataset
-from sklearn.metrics import balanced_accuracy_score
+from scipy.optimize import linear_sum_assignment
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from emmental.common.errors import InputError
@@ -19,6 +18,7 @@ from emmental.tasks.problem import Problem
 from emmental.training.teacher_logits import SIDES, compute_logits
 
 SAMPLE = 512  # training examples that the order of labels is checked on
+MOST_ORDERED = 10  # labels; of more, too few of each are among these to tell one order from another
 KNOWN_ORDERS = {"dynabert": ("contradiction", "entailment", "neutral")}  # MNLI's, in the teachers of that name
 # What teachers call the labels of tasks whose own names are numbers.
 OTHER_NAMES = {
@@ -73,7 +73,7 @@ def _asked_order(asked: str, labels: list[str]) -> tuple[int, ...]:
 
 
 def _known_order(task: str, labels: list[str], named: list[str], teacher: str) -> tuple[int, ...]:
-    for known in (labels, OTHER_NAMES.get(task, ())):
+    for known in ([_plain(label) for label in labels], OTHER_NAMES.get(task, ())):
         if sorted(named) == sorted(known):
             return tuple(named.index(label) for label in known)
     for word, names in KNOWN_ORDERS.items():
@@ -95,26 +95,38 @@ def check_order(teacher: Teacher, problem: Problem, tokenizer: PreTrainedTokeniz
         _check_spans(teacher, problem.label_names, sample, logits)
     elif problem.kind is Kind.VALUE:
         _check_values(teacher, sample, logits)
+    elif problem.kind is Kind.SEVERAL:
+        _check_several(teacher, sample, logits)
     else:
         _check_classes(teacher, list(problem.label_words), sample, logits)
 
 
 def _check_classes(teacher: Teacher, labels: list[str], sample: Dataset, logits: dict) -> None:
     truth, predicted = np.array(sample["labels"][:]), np.array(logits["logits"]).argmax(1)
-    right = {  # by order, the share of right labels; classes count alike, so that the commonest is no good answer
-        order: balanced_accuracy_score(truth, np.argsort(order)[predicted])
-        for order in itertools.permutations(range(len(labels)))
-    }
-    best, chosen = max(right, key=right.get), teacher.order
+    every = range(len(labels))
+    met = [label for label in every if (truth == label).any()]
+    # shares [labels, logits]: classes count alike, so that the commonest is no good answer
+    shares = np.array([np.bincount(predicted[truth == label], minlength=len(labels)) for label in met], float)
+    shares /= shares.sum(1, keepdims=True)
+    _, best = linear_sum_assignment(shares, maximize=True)
+    orders = [teacher.order[label] for label in met], best
+    right, most = (shares[range(len(met)), list(order)].mean() for order in orders)
     noise = 2 * (0.25 / len(sample)) ** 0.5  # two standard deviations of a share
-    if right[best] > right[chosen] + noise:
-        other = ",".join(labels[best.index(number)] for number in range(len(labels)))
+    if most > right + noise and len(met) == len(labels) <= MOST_ORDERED:
+        other = ",".join(labels[list(best).index(number)] for number in every)
         raise InputError(
-            f"the teacher {teacher.name!r} gets {100 * right[chosen]:.1f} % of the training labels right, and "
-            f"{100 * right[best]:.1f} % in the label order {other}: give --teacher_label_order {other}"
+            f"the teacher {teacher.name!r} gets {100 * right:.1f} % of the training labels right, and "
+            f"{100 * most:.1f} % in the label order {other}: give --teacher_label_order {other}"
         )
-    if right[chosen] <= 1 / len(labels) + noise:
-        raise _useless(teacher, f"gets {100 * right[chosen]:.1f} % of the training labels right, in any order of them")
+    if right <= 1 / len(labels) + noise:
+        raise _useless(teacher, f"gets {100 * right:.1f} % of the training labels right, in any order of them")
+
+
+def _check_several(teacher: Teacher, sample: Dataset, logits: dict) -> None:
+    truth, found = np.array(sample["labels"][:]), np.array(logits["logits"])[:, teacher.order]
+    correlation = np.corrcoef((truth - truth.mean(0)).ravel(), (found - found.mean(0)).ravel())[0, 1]
+    if not correlation > 2 / len(sample) ** 0.5:
+        raise _useless(teacher, f"correlates by {correlation:.2f} with the training data's labels")
 
 
 def _check_values(teacher: Teacher, sample: Dataset, logits: dict) -> None:

@@ -22,7 +22,7 @@ from emmental.recipes.settings import (
     SpanDataArguments,
     check_files,
 )
-from emmental.recipes.table import RECIPES
+from emmental.recipes.table import CUSTOM, RECIPES
 from emmental.training.config import SMPConfig
 from tests.helpers.tiny import ROOT
 
@@ -49,7 +49,7 @@ VARIABLES = {
 @st.composite
 def jobs(draw):
     """A job as a launcher makes it of a random tag, variables and flags."""
-    task = draw(st.sampled_from(list(RECIPES)))
+    task = draw(st.sampled_from([task for task in RECIPES if task != CUSTOM]))  # whose examples are counted
     options = [draw(st.sampled_from(["", option])) for option in ("_roberta", "_kd", "_mag")]
     tag = f"{task}_{draw(st.sampled_from(['0.80', '0.70', '0.50', '0.10', '0.03']))}{''.join(options)}"
     launcher = "run_squad.sh" if task == "squad" else "run.sh"

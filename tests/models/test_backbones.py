@@ -1,6 +1,5 @@
-"""Backbones that are not quite as expected: a tokenizer that pads on the left, though heads read the first position,
-DeBERTa's head under another name, or none, a vocabulary of SentencePiece's own.
-"""
+"""Backbones as they are loaded: padding on the right whatever the tokenizer's side, for heads read the first position;
+dropout as it is asked for; DeBERTa's head under another name, or none; a vocabulary of SentencePiece's own."""
 
 import json
 import random
@@ -10,15 +9,15 @@ import pytest
 import sentencepiece
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer
+from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from emmental import masks
 from emmental.common import hashing
 from emmental.inference.load import load_pruned
 from emmental.masks import container
-from emmental.models.backbones import load_backbone
+from emmental.models.backbones import load_backbone, load_model
 from emmental.models.heads import label_word_ids
-from tests.helpers.architectures import save_model
+from tests.helpers.architectures import CONFIGS, save_model
 from tests.helpers.tiny import WORDS, random_mask
 
 TEXTS = ["a good film", "very dull plot , bad music and a slow story"]
@@ -101,3 +100,14 @@ def test_a_vocabulary_of_sentencepiece(tmp_path):
     assert tokenizer("a good film")["input_ids"][0] == tokenizer.cls_token_id == 1
     good, bad = label_word_ids(tokenizer, ["good", "bad"])
     assert tokenizer.convert_ids_to_tokens([good, bad]) == ["▁good", "▁bad"]
+
+
+@pytest.mark.parametrize("architecture", CONFIGS)
+def test_without_dropout_training_computes_what_evaluation_does(architecture, tmp_path):
+    AutoModelForMaskedLM.from_config(CONFIGS[architecture][0]).save_pretrained(tmp_path)
+    model, _ = load_model(AutoModelForMaskedLM, str(tmp_path), dropout=0.0)
+    ids = torch.arange(2, 22).view(2, 10)
+    assert torch.equal(model.train()(ids).logits, model.eval()(ids).logits)
+    model, _ = load_model(AutoModelForMaskedLM, str(tmp_path), dropout=0.5)
+    assert not torch.equal(model.train()(ids).logits, model(ids).logits)
+    assert torch.equal(model.eval()(ids).logits, model(ids).logits)

@@ -5,6 +5,7 @@ import pytest
 from emmental.recipes.kinds import Kind
 from emmental.recipes.table import RECIPES, SENTENCE_TASKS, kind_of
 from emmental.tasks import glue, squad
+from emmental.tasks.sentence_task import with_words
 
 
 def test_kinds_of_the_recipes():
@@ -18,5 +19,5 @@ def test_kinds_of_the_recipes():
 
 def test_tasks_have_their_recipe_s_kind():
     assert {task.kind for task in squad.TASKS.values()} == {Kind.SPAN}
-    assert [name for name, task in glue.TASKS.items() if task.kind is not Kind.LABEL] == ["stsb"]
-    assert glue.with_words(glue.TASKS["stsb"], {"score": "no"}).kind is Kind.VALUE
+    assert {name: task.kind for name, task in glue.TASKS.items()} == {name: kind_of(name) for name in glue.TASKS}
+    assert with_words(glue.TASKS["stsb"], {"score": "no"}).kind is Kind.VALUE

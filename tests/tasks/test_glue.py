@@ -9,16 +9,10 @@ from transformers import EvalPrediction
 from emmental.common.errors import InputError
 from emmental.recipes.settings import check_files
 from emmental.tasks import reviews
-from emmental.tasks.glue import (
-    TASKS,
-    compute_metrics,
-    load_train,
-    load_validation,
-    majority_baseline,
-    score,
-    with_words,
-)
+from emmental.tasks.glue import TASKS, load_train, load_validation
 from emmental.tasks.label_map import parse_label_map
+from emmental.tasks.metrics import compute_metrics, majority_baseline, score
+from emmental.tasks.sentence_task import with_words
 from emmental.tasks.source import Source
 
 HEADERS = {
