@@ -70,13 +70,15 @@ def _compare(classifier: LabelWordModel, path: Path, batches: list[dict[str, tor
 @contextlib.contextmanager
 def _quiet():
     """No word of what the exporter leaves out because torchvision is not there, nor of torch's own deprecated calls,
-    nor what onnxscript 0.6 prints of its rules."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    nor of what onnxscript cannot simplify, nor what its version 0.6 prints of its rules."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,4 +1,5 @@
-"""Shrunk models: BERT's and RoBERTa's blocks with the smaller layers that empty_rows.py leaves of them.
+"""Shrunk models: BERT's blocks with the smaller layers that empty_rows.py leaves of them. RoBERTa, XLM-RoBERTa and
+ELECTRA have the same.
 
 The transformers model stays what it is; its attention and the linear layers of its blocks are replaced by name. For
 inference: attention has no dropout.
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 from emmental.common.errors import InputError
 from emmental.export import empty_rows
 
-ARCHITECTURES = ("bert", "roberta")
+ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "electra")  # config.model_type
 
 # Rows of zeros that add up to this share to a product cost less than moving the results of the others to their places.
 FILLING = 0.5
@@ -84,7 +85,7 @@ def shrink(model: nn.Module, minimum: int = 0) -> None:
     """Free a folded masked LM of all that its empty rows and columns make superfluous, in place and without loss.
 
     minimum: rows with fewer weights than this count as empty, too, which is not without loss. Raises InputError for
-    other architectures than BERT and RoBERTa.
+    other architectures than those with BERT's blocks.
     """
     with torch.no_grad():
         for block in blocks(model):
@@ -184,10 +185,10 @@ def shapes(model: nn.Module) -> list[BlockShape]:
 
 
 def blocks(model: nn.Module) -> nn.ModuleList:
-    """The repeated blocks of BERT or RoBERTa. Raises InputError for other architectures."""
+    """The repeated blocks of BERT's kind. Raises InputError for other architectures."""
     if model.config.model_type not in ARCHITECTURES or getattr(model.config, "is_decoder", False):
         raise InputError(
-            f"{type(model).__name__} cannot be shrunk: only {' and '.join(ARCHITECTURES)} models can, whose blocks "
-            f"are known, and that read both ways"
+            f"{type(model).__name__} cannot be shrunk: only {', '.join(ARCHITECTURES)} models can, whose blocks are "
+            f"known, and that read both ways"
         )
     return model.base_model.encoder.layer

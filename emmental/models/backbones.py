@@ -43,6 +43,15 @@ SETTINGS = (
     "pad_token_id", "is_decoder", "relative_attention", "pos_att_type", "position_buckets", "local_attention",
     "global_attn_every_n_layers",
 )  # fmt: skip
+# More of them, which some architectures alone have, DeBERTa's and ModernBERT's: there is nothing to say of the others.
+RARE_SETTINGS = (
+    "share_att_key", "max_relative_positions", "norm_rel_ebd", "position_biased_input", "conv_act", "layer_types",
+    "rope_parameters", "classifier_activation",
+)  # fmt: skip
+DEBERTA_HEAD = {  # how Microsoft's checkpoints name the masked LM's head, and what transformers calls it
+    r"^lm_predictions\.lm_head\.bias": "cls.predictions.bias",
+    r"^lm_predictions\.lm_head\.(dense|LayerNorm)": r"cls.predictions.transform.\1",
+}
 # Texts that tokenizers read differently: case, accents, signs, blanks, other scripts, words that they do not know.
 PROBE = "Déjà vu: THE film's  9,5 of 10 isn't bad…", "映画 was unbelievably\tgood\u200b, naïve_one? #yes [MASK]"
 PROBE_LENGTH = 12
@@ -87,7 +96,9 @@ class Backbone:
         vocabulary and how it is used, and the settings that no weight shows."""
         known = {f"{name}.weight" for name in encoder_linears(self.model)} | self._head().keys()
         weights = [(name, weight) for name, weight in self.model.named_parameters() if name not in known]
-        settings = {name: getattr(self.model.config, name, None) for name in SETTINGS}
+        config = self.model.config
+        settings = {name: getattr(config, name, None) for name in SETTINGS}
+        settings |= {name: getattr(config, name) for name in RARE_SETTINGS if getattr(config, name, None) is not None}
         reading = {
             "vocabulary": sorted(self.tokenizer.get_vocab().items()),
             "read": self.tokenizer(*PROBE)["input_ids"],
@@ -106,13 +117,36 @@ def load_backbone(
 ) -> Backbone:
     """Load a masked LM and its tokenizer in fp32. dropout: of its training mode, by default its own. Raises InputError
     where there is none, or only part of one."""
-    with torch.random.fork_rng(devices=[]):  # all else would set up every GPU that is there
-        torch.default_generator.manual_seed(HEAD_SEED)
-        model, missing = load_model(AutoModelForMaskedLM, name, revision, cache_dir, dropout)
+    model, missing = _masked_lm(name, revision, cache_dir, dropout)
+    if hasattr(model.config, "legacy") and (missing or not model.config.legacy):
+        model, missing = _deberta(name, revision, cache_dir, dropout)
     if not encoder_linears(model):
         raise InputError(f"the backbone {name!r} ({type(model).__name__}) has no linear layers to mask")
     tokenizer = load_tokenizer(name, revision, cache_dir)
     return Backbone(model, tokenizer, name, _commit(name, revision, cache_dir), random_head=bool(missing))
+
+
+def _masked_lm(*asked, **settings) -> tuple[PreTrainedModel, set[str]]:
+    """As load_model's."""
+    with torch.random.fork_rng(devices=[]):  # all else would set up every GPU that is there
+        torch.default_generator.manual_seed(HEAD_SEED)
+        return load_model(AutoModelForMaskedLM, *asked, **settings)
+
+
+def _deberta(*asked) -> tuple[PreTrainedModel, set[str]]:
+    """As load_model's, with the head of the checkpoint under whichever name it is there.
+
+    By itself transformers finds it under one of them by a class without an output layer that could be narrowed
+    (legacy=False), and draws it at random for the other. A model remembers which names were changed for it and is saved
+    under the old ones: so the head comes out of a second model.
+    """
+    model, missing = _masked_lm(*asked, legacy=True)
+    other, lacking = _masked_lm(*asked, legacy=True, key_mapping=DEBERTA_HEAD)
+    if lacking:
+        return model, missing
+    model.cls = other.cls
+    model.tie_weights()
+    return model, lacking
 
 
 def load_dense(
@@ -144,10 +178,12 @@ def load_model(
     revision: str | None = None,
     cache_dir: str | None = None,
     dropout: float | None = None,
+    key_mapping: dict[str, str] | None = None,
     **settings,
 ) -> tuple[PreTrainedModel, set[str]]:
     """A model in fp32 by one of transformers' Auto classes, and the names of the weights that its checkpoint lacks;
-    settings go into its config. Raises InputError where there is no such model, or its encoder is not whole."""
+    dropout: as of load_backbone; key_mapping: patterns of names there and what they are in the model; settings go into
+    its config. Raises InputError where there is no such model, or its encoder is not whole."""
     with _as_input_error(name), _only_errors_logged():
         place, where = _place(name), _where(revision, cache_dir)
         config = AutoConfig.from_pretrained(place, **where, **settings)
@@ -155,7 +191,7 @@ def load_model(
         if dropout is not None:
             set_dropout(config, dropout)
         model, loading = model_class.from_pretrained(
-            place, config=config, dtype=torch.float32, output_loading_info=True, **where
+            place, config=config, dtype=torch.float32, output_loading_info=True, key_mapping=key_mapping, **where
         )
     encoder = model.base_model_prefix + "."
     # the pooler is part of the head: a masked LM has none

@@ -11,8 +11,9 @@ from emmental.common.errors import InputError
 from emmental.models.forms import DenseForm
 from emmental.pruning.matrices import encoder_linears
 from emmental.runtime import calibration
-from emmental.runtime.blocks import named_products
-from emmental.runtime.sparse import ARCHITECTURES, GROUP_TOKENS, SparseMaskedLM, csr
+from emmental.runtime.architectures import FILES, is_known
+from emmental.runtime.products import named_products
+from emmental.runtime.sparse import GROUP_TOKENS, SparseMaskedLM, csr
 
 RUNTIMES = ("dense", "sparse", "auto")
 WORTHWHILE = 0.9  # auto leaves the plain model alone where products would take more than this share of its time
@@ -27,21 +28,20 @@ def check(runtime: str) -> None:
 def prepared(dense: DenseForm, runtime: str) -> nn.Module:
     """The form of a folded masked LM that computes it by this runtime; the same where that is dense.
 
-    Raises InputError for an unknown runtime, and for ``sparse`` on an architecture other than BERT and RoBERTa, or on
-    one that reads from left to right (is_decoder), where ``auto`` is dense. Without MKL both are dense, and a message
+    Raises InputError for an unknown runtime, and for ``sparse`` on an architecture that is not in architectures/, or on
+    a model that reads from left to right (is_decoder). There ``auto`` is dense, as both are without MKL, and a message
     says so.
     """
     check(runtime)
     model = dense.model
     if runtime == "dense":
         return dense
-    if model.config.model_type not in ARCHITECTURES or getattr(model.config, "is_decoder", False):
-        if runtime == "auto":
-            return dense
-        raise InputError(
-            f"the sparse runtime computes BERT and RoBERTa as encoders, not this {type(model).__name__}: use the "
-            f"runtime dense or auto"
-        )
+    if not is_known(model.config):
+        computed = f"the sparse runtime computes {', '.join(FILES)} as encoders, not this {type(model).__name__}"
+        if runtime == "sparse":
+            raise InputError(f"{computed}: use the runtime dense or auto")
+        print(f"{computed}: dense instead", file=sys.stderr)
+        return dense
     if not torch.backends.mkl.is_available():
         print(f"this torch has no MKL, whose sparse products {runtime!r} needs: dense instead", file=sys.stderr)
         return dense
@@ -69,7 +69,7 @@ def nearest(tokens: int) -> int:
 
 
 def sparse_products(model: PreTrainedModel) -> dict[int, set[str]]:
-    """The products (see blocks.named_products) that auto computes sparse, by the calibration's numbers of tokens;
+    """The products (see products.named_products) that auto computes sparse, by the calibration's numbers of tokens;
     none: the plain model."""
     plain = [tuple(linear.weight.shape) for linear in encoder_linears(model).values()]
     kept = {name: (tuple(layer.weight.shape), share_kept(layer.weight)) for name, layer in named_products(model)}

@@ -1,9 +1,9 @@
-"""BERT and RoBERTa for sparse weights on a CPU: the encoder feature-major and without padding.
+"""Encoders for sparse weights on a CPU: their blocks feature-major and without padding.
 
 The fast sparse product of torch is a CSR matrix times a dense one, so activations are [hidden, tokens] from the
 embeddings to the head and are never turned round. Only real tokens are computed: sequences stand side by side, in
-groups small enough for the processor's cache. Embeddings and head are the model's own modules. Inference only; which
-products are worth being sparse is for choose.py to say.
+groups small enough for the processor's cache. Embeddings and head are the model's own modules. Inference only; where a
+model's parts are is for architectures/ to say, which products are worth being sparse for choose.py.
 """
 
 import warnings
@@ -14,9 +14,10 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from emmental.runtime.blocks import products_of
+from emmental.runtime.architectures import parts_of
+from emmental.runtime.architectures.parts import BlockParts
+from emmental.runtime.products import products_of
 
-ARCHITECTURES = ("bert", "roberta")  # config.model_type
 GROUP_TOKENS = 256  # sequences that go through the encoder together; a longer one goes alone
 CACHED_SCORES = 2**18  # attention scores (1 MB) that are computed at a time
 
@@ -36,20 +37,19 @@ class Product(nn.Module):
 
 
 class Block(nn.Module):
-    """One layer of the encoder, of the modules of transformers' BertLayer or RobertaLayer, or of a shrunk one.
+    """One layer of the encoder, of these parts of the model's own.
 
-    weight: as of SparseMaskedLM, by the name in blocks.Products alone.
+    weight: as of SparseMaskedLM, by the name in products.Products alone.
     """
 
-    def __init__(self, layer: nn.Module, weight: Callable[[str, torch.Tensor], torch.Tensor]):
+    def __init__(self, parts: BlockParts, weight: Callable[[str, torch.Tensor], torch.Tensor]):
         super().__init__()
-        products, self.heads = products_of(layer)
-        for name, (dense, bias) in products._asdict().items():
+        for name, (dense, bias) in products_of(parts)._asdict().items():
             setattr(self, name, Product(weight(name, dense), bias))
-        self.scaling = layer.attention.self.scaling
-        self.attention_norm = layer.attention.output.LayerNorm
-        self.activation = layer.intermediate.intermediate_act_fn
-        self.output_norm = layer.output.LayerNorm
+        self.heads, self.scaling = parts.heads, parts.scaling
+        self.attention_norm = parts.attention_norm
+        self.activation = parts.activation
+        self.output_norm = parts.output_norm
 
     def forward(self, x: torch.Tensor, lengths: list[int], first_only: bool = False) -> torch.Tensor:
         """x [hidden, tokens]: sequences of these lengths side by side. Returns the same shape, or with first_only
@@ -70,9 +70,9 @@ class Block(nn.Module):
 
 
 class SparseMaskedLM(nn.Module):
-    """The sparse form of a folded BertForMaskedLM or RobertaForMaskedLM, whole or shrunk. Shares all tensors it can.
+    """The sparse form of a folded masked LM of a known architecture, whole or shrunk. Shares all tensors it can.
 
-    weight: from a product's name (see blocks.named_products) and its weight [out, in] to what it is computed with,
+    weight: from a product's name (see products.named_products) and its weight [out, in] to what it is computed with,
     by default the same as CSR.
     """
 
@@ -82,12 +82,11 @@ class SparseMaskedLM(nn.Module):
         weight: Callable[[str, torch.Tensor], torch.Tensor] = lambda name, weight: csr(weight),
     ):
         super().__init__()
-        self.embeddings = model.base_model.embeddings
+        self.embeddings, blocks, self.head = parts_of(model)
         self.blocks = nn.ModuleList(
-            Block(layer, lambda name, dense, number=number: weight(f"{number}.{name}", dense))
-            for number, layer in enumerate(model.base_model.encoder.layer)
+            Block(block, lambda name, dense, number=number: weight(f"{number}.{name}", dense))
+            for number, block in enumerate(blocks)
         )
-        (self.head,) = (part for name, part in model.named_children() if name != model.base_model_prefix)
 
     @torch.inference_mode()
     def forward(self, input_ids, attention_mask=None, token_type_ids=None, first_only: bool = False) -> torch.Tensor:

@@ -18,17 +18,24 @@ def input_norms(
     model: PreTrainedModel, layers: dict[str, nn.Linear], features: Dataset, tokenizer: PreTrainedTokenizerBase
 ) -> dict[str, torch.Tensor]:
     """The norm of each input of each of these layers over all real tokens of SAMPLE examples: float32 [in] by name, on
-    the model's device. Draws nothing at random."""
+    the model's device. Draws nothing at random.
+
+    DeBERTa puts the vectors of its positions through some layers after the tokens: these do not count, but where there
+    is nothing else.
+    """
     sample = features.select(np.linspace(0, len(features) - 1, min(SAMPLE, len(features)), dtype=int))
     known = inspect.signature(model.base_model.forward).parameters
     squares = {name: torch.zeros(layer.in_features, device=model.device) for name, layer in layers.items()}
-    mask = torch.empty(0)
+    mask, seen = torch.empty(0), set()
 
     def add(name: str):
         def hook(module, inputs):
+            if name in seen:
+                return
+            seen.add(name)
             (x,) = inputs
-            weighted = x.float().square() * mask[..., None]
-            squares[name] += weighted.flatten(0, -2).sum(0)
+            real = mask[..., None] if x.shape[:2] == mask.shape else 1
+            squares[name] += (x.float().square() * real).flatten(0, -2).sum(0)
 
         return hook
 
@@ -37,6 +44,7 @@ def input_norms(
     model.eval()
     for _, inputs in by_length(sample, tokenizer):
         mask = inputs["attention_mask"].to(model.device)
+        seen.clear()
         model.base_model(**{name: values.to(model.device) for name, values in inputs.items() if name in known})
     model.train(training)
     for hook in hooks:

@@ -6,7 +6,6 @@ import sys
 import pytest
 import torch
 from matplotlib import image
-from transformers import DistilBertConfig, DistilBertForMaskedLM
 
 from benchmarks.inference import speed
 from emmental import masks
@@ -18,7 +17,7 @@ from emmental.benchmark.report import as_json, draw, show
 from emmental.benchmark.timing import SETTINGS, Measured, Timing, random_texts, timed
 from emmental.inference.load import load_pruned
 from emmental.runtime.sparse import csr
-from tests.helpers.encoders import save_tokenizer
+from tests.helpers.architectures import save_model
 from tests.helpers.tiny import random_mask, save_tiny_bert, tiny_config
 
 NAMES = ["dense fp32", "dense bf16", "sparse", "auto", "shrunk", "shrunk + sparse", "ONNX Runtime"]
@@ -92,11 +91,8 @@ def test_table_and_picture_without_onnx_runtime(mask_file, monkeypatch, capsys):
 
 @pytest.mark.usefixtures("no_onnx_runtime")
 def test_other_architectures_have_what_can_be_had(tmp_path):
-    """DistilBERT is neither computed sparse nor shrunk, but packed; auto is dense."""
-    sizes = {"vocab_size": 60, "dim": 16, "hidden_dim": 32, "n_layers": 1, "n_heads": 2}
-    DistilBertForMaskedLM(DistilBertConfig(**sizes)).save_pretrained(tmp_path / "model")
-    save_tokenizer(tmp_path / "model", token_types=False)
-    mask = random_mask(tmp_path / "model")
+    """MPNet is neither computed sparse nor shrunk, but packed; auto is dense."""
+    mask = random_mask(save_model(tmp_path / "model", "mpnet"))
     pruned = load_pruned(mask)
     files, missing = written(pruned, mask, tmp_path)
     assert files.keys() == {"task checkpoint fp32"}

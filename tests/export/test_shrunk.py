@@ -14,9 +14,9 @@ from emmental.inference.load import load_pruned
 from emmental.masks import container
 from emmental.pruning.matrices import encoder_linears
 from emmental.runtime import calibration
-from emmental.runtime.blocks import named_products
 from emmental.runtime.calibration import TOKENS
 from emmental.runtime.choose import RUNTIMES, ByTokens
+from emmental.runtime.products import named_products
 from emmental.runtime.sparse import SparseMaskedLM
 from tests.helpers.encoders import CONFIGS, emptied, encoder, save_encoder
 from tests.helpers.tiny import mask_over
@@ -143,7 +143,9 @@ def test_other_architectures_are_refused():
     from transformers import DistilBertConfig, DistilBertForMaskedLM
 
     model = DistilBertForMaskedLM(DistilBertConfig(vocab_size=60, dim=16, n_layers=1, n_heads=2, hidden_dim=32))
-    with pytest.raises(InputError, match="DistilBertForMaskedLM cannot be shrunk: only bert and roberta"):
+    with pytest.raises(
+        InputError, match="DistilBertForMaskedLM cannot be shrunk: only bert, roberta, xlm-roberta, electra models"
+    ):
         shrunk.shrink(model)
 
 

@@ -1,10 +1,10 @@
-"""Tiny BERT and RoBERTa models with random biases, where transformers has zeros, and masks with much that is empty."""
+"""Tiny models that can be shrunk, whose biases are random and not zero, and masks with much that is empty."""
 
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import AutoModelForMaskedLM, BertConfig, PreTrainedTokenizerFast, RobertaConfig
+from transformers import AutoModelForMaskedLM, BertConfig, ElectraConfig, PreTrainedTokenizerFast, RobertaConfig
 
 from emmental.pruning.matrices import encoder_linears
 from tests.helpers.tiny import WORDS
@@ -13,6 +13,7 @@ SIZES = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_atten
 CONFIGS = {
     "bert": BertConfig(**SIZES, max_position_embeddings=70, initializer_range=0.3),
     "roberta": RobertaConfig(**SIZES, max_position_embeddings=70, initializer_range=0.3),
+    "electra": ElectraConfig(**SIZES, max_position_embeddings=70, initializer_range=0.3, embedding_size=8),
 }
 
 
@@ -29,7 +30,7 @@ def encoder(architecture: str, seed: int = 0):
 def save_encoder(folder: Path, architecture: str) -> Path:
     """The model and a tokenizer of whole words, as from_pretrained wants them."""
     encoder(architecture).save_pretrained(folder)
-    save_tokenizer(folder, token_types=architecture == "bert")
+    save_tokenizer(folder, token_types=architecture != "roberta")
     return folder
 
 

@@ -9,8 +9,11 @@ from transformers import AutoTokenizer
 
 from emmental.common.errors import InputError
 from emmental.inference.load import load_pruned
+from emmental.models.backbones import load_backbone
+from tests.helpers.architectures import save_model
 from tests.helpers.tiny import random_mask
 
+ROTARY = {"rope_type": "default", "rope_theta": 500.0}
 TEXTS = ["a good film", "very dull plot , bad music", "the actor was funny"]
 
 
@@ -66,3 +69,22 @@ def test_whatever_else_of_the_backbone_changes_an_answer_is_noticed(tiny_bert, t
     with pytest.raises(InputError, match="embeddings, biases, normalisation, vocabulary or settings"):
         load_pruned(mask, str(folder))
     load_pruned(mask, str(folder), force=True)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "name", "value"),
+    [
+        ("modernbert", "classifier_activation", "relu"),
+        ("modernbert", "layer_types", ["sliding_attention", "full_attention"]),
+        ("modernbert", "rope_parameters", {"sliding_attention": ROTARY, "full_attention": ROTARY}),
+        ("deberta-v2", "max_relative_positions", 20),
+        ("deberta-v2", "norm_rel_ebd", "none"),
+        ("distilbert", "n_heads", 4),
+    ],
+)
+def test_settings_that_few_encoders_have(architecture, name, value, tmp_path):
+    folder = save_model(tmp_path / "model", architecture)
+    before = load_backbone(str(folder)).hashes()
+    in_config(name, value)(folder)
+    after = load_backbone(str(folder)).hashes()
+    assert {key for key in before if before[key] != after[key]} == {"backbone_sha256"}

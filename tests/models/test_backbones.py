@@ -1,11 +1,14 @@
 """Backbones as they are loaded: padding on the right whatever the tokenizer's side, for heads read the first position;
-dropout as it is asked for."""
+dropout as it is asked for; DeBERTa's head under another name, or none; a vocabulary of SentencePiece's own."""
 
 import json
+import random
 import shutil
 
 import pytest
+import sentencepiece
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from emmental import masks
@@ -13,8 +16,9 @@ from emmental.common import hashing
 from emmental.inference.load import load_pruned
 from emmental.masks import container
 from emmental.models.backbones import load_backbone, load_model
-from tests.helpers.architectures import CONFIGS
-from tests.helpers.tiny import random_mask
+from emmental.models.heads import label_word_ids
+from tests.helpers.architectures import CONFIGS, save_model
+from tests.helpers.tiny import WORDS, random_mask
 
 TEXTS = ["a good film", "very dull plot , bad music and a slow story"]
 
@@ -45,6 +49,57 @@ def test_it_may_be_in_the_folder_of_a_shrunk_model(left, emmental, tmp_path):
     (tmp_path / "small" / "shrunk.json").write_text(json.dumps(said | {"sha256": container.checksum(said)}))
     expected = load_pruned(tmp_path / "mask.smp").logits(TEXTS)
     assert abs(load_pruned(tmp_path / "small").logits(TEXTS) - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("legacy", [None, True, False])
+def test_debertas_head_is_found_under_its_published_name(tmp_path, legacy):
+    """Whatever the config says of it; Microsoft's say nothing."""
+    folder = save_model(tmp_path / "deberta", "deberta-v2")
+    config = json.loads((folder / "config.json").read_text()) | {"legacy": legacy}
+    (folder / "config.json").write_text(
+        json.dumps({name: value for name, value in config.items() if value is not None})
+    )
+    published = load_file(folder / "model.safetensors")
+    backbone = load_backbone(str(folder))
+    head = backbone.model.cls.predictions
+    assert not backbone.random_head
+    for name, own in (("dense.weight", head.transform.dense.weight), ("LayerNorm.bias", head.transform.LayerNorm.bias)):
+        assert torch.equal(own, published[f"lm_predictions.lm_head.{name}"])
+    assert torch.equal(head.decoder.bias, published["lm_predictions.lm_head.bias"])
+    assert head.decoder.weight is backbone.model.get_input_embeddings().weight
+
+    backbone.model.save_pretrained(tmp_path / "again")  # under transformers' own names
+    backbone.tokenizer.save_pretrained(tmp_path / "again")
+    assert any(name.startswith("cls.predictions.") for name in load_file(tmp_path / "again" / "model.safetensors"))
+    assert load_backbone(str(tmp_path / "again")).hashes() == backbone.hashes()
+
+
+def test_a_deberta_without_a_head_has_always_the_same_one(tmp_path):
+    folder = save_model(tmp_path / "deberta", "deberta-v2")
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: weight for name, weight in weights.items() if not name.startswith("lm_predictions")}
+    save_file(kept, folder / "model.safetensors", {"format": "pt"})
+    first, second = (load_backbone(str(folder)) for _ in range(2))
+    assert first.random_head
+    assert first.hashes() == second.hashes()
+
+
+def test_a_vocabulary_of_sentencepiece(tmp_path):
+    """spm.model is all that DeBERTa-v3 has of a tokenizer on the Hub."""
+    folder = save_model(tmp_path / "deberta", "deberta-v2")
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": false, "vocab_type": "spm"}')
+    draw = random.Random(0)
+    texts = [" ".join(draw.choices(WORDS[5:], k=8)) for _ in range(400)]
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts), model_prefix=str(folder / "spm"), vocab_size=60,
+        hard_vocab_limit=False, pad_id=0, bos_id=1, eos_id=2, unk_id=3, pad_piece="[PAD]", bos_piece="[CLS]",
+        eos_piece="[SEP]", unk_piece="[UNK]", minloglevel=2,
+    )  # fmt: skip
+    tokenizer = load_backbone(str(folder)).tokenizer
+    assert tokenizer("a good film")["input_ids"][0] == tokenizer.cls_token_id == 1
+    good, bad = label_word_ids(tokenizer, ["good", "bad"])
+    assert tokenizer.convert_ids_to_tokens([good, bad]) == ["▁good", "▁bad"]
 
 
 @pytest.mark.parametrize("architecture", CONFIGS)

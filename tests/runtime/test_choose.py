@@ -17,6 +17,7 @@ from emmental.runtime import calibration, choose
 from emmental.runtime.calibration import TOKENS, Cost, costs
 from emmental.runtime.sparse import SparseMaskedLM
 from emmental.tasks import squad
+from tests.helpers.architectures import CONFIGS
 from tests.helpers.tiny import random_mask, save_tiny_bert, tiny_config
 
 TEXTS = ["a good film", "very dull plot , bad music", "the actor was funny", "bad"] * 20
@@ -148,14 +149,20 @@ def test_without_mkl_all_is_dense_and_said(tiny_bert, monkeypatch, capsys, runti
 
 
 @pytest.mark.parametrize(
-    "config",
-    [DistilBertConfig(vocab_size=20, dim=16, hidden_dim=32, n_layers=1, n_heads=2), tiny_config(is_decoder=True)],
+    "config", [CONFIGS["mpnet"][0], tiny_config(is_decoder=True), DistilBertConfig(vocab_size=9, dim=8, n_heads=2)]
 )
-def test_other_architectures_and_decoders(cache, config):
+def test_other_architectures_and_decoders(cache, config, capsys):
     dense = DenseForm(AutoModelForMaskedLM.from_config(config))
-    assert choose.prepared(dense, "auto") is dense
-    with pytest.raises(InputError, match="computes BERT and RoBERTa as encoders, not this"):
-        choose.prepared(dense, "sparse")
+    name = type(dense.model).__name__
+    if config.model_type == "distilbert":
+        assert isinstance(choose.prepared(dense, "sparse"), SparseMaskedLM)
+    else:
+        assert choose.prepared(dense, "auto") is dense
+        said = capsys.readouterr().err
+        computed = "the sparse runtime computes bert, roberta, xlm-roberta, electra, distilbert as encoders"
+        assert said == f"{computed}, not this {name}: dense instead\n"
+        with pytest.raises(InputError, match=f"{computed}, not this {name}: use the runtime dense or auto"):
+            choose.prepared(dense, "sparse")
     with pytest.raises(InputError, match="cannot be shrunk"):
         shrunk.shrink(dense.model)
 

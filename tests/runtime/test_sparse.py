@@ -7,12 +7,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from transformers import AutoModelForMaskedLM, BertConfig, RobertaConfig
+from transformers import (
+    AutoModelForMaskedLM,
+    BertConfig,
+    DistilBertConfig,
+    ElectraConfig,
+    RobertaConfig,
+    XLMRobertaConfig,
+)
 
 from emmental.export import shrunk
 from emmental.pruning.matrices import encoder_linears
 from emmental.runtime import sparse
-from emmental.runtime.blocks import products_of
+from emmental.runtime.architectures import bert
+from emmental.runtime.products import products_of
 from emmental.runtime.sparse import SparseMaskedLM, csr, grouped, normalised
 from tests.helpers.encoders import CONFIGS, encoder, folded
 
@@ -41,10 +49,20 @@ def pruned_model(config) -> nn.Module:
     return model
 
 
-MODELS = [
-    pruned_model(BertConfig(**SHAPE, type_vocab_size=2)),
-    pruned_model(RobertaConfig(**SHAPE | {"max_position_embeddings": 42}, type_vocab_size=1, pad_token_id=1)),
-]
+FROM_TWO = SHAPE | {"max_position_embeddings": 42, "type_vocab_size": 1, "pad_token_id": 1}  # positions
+MODELS = {
+    "bert": pruned_model(BertConfig(**SHAPE, type_vocab_size=2)),
+    "roberta": pruned_model(RobertaConfig(**FROM_TWO)),
+    "xlm-roberta": pruned_model(XLMRobertaConfig(**FROM_TWO)),
+    "electra": pruned_model(ElectraConfig(**SHAPE, embedding_size=10)),
+    "electra of one width": pruned_model(ElectraConfig(**SHAPE, embedding_size=24, hidden_act="relu")),
+    "distilbert": pruned_model(
+        DistilBertConfig(
+            vocab_size=VOCABULARY, dim=24, n_layers=3, n_heads=4, hidden_dim=40, max_position_embeddings=40,
+            initializer_range=0.3, activation="relu",
+        )
+    ),
+}  # fmt: skip
 
 
 def csr_weight(name: str, weight: torch.Tensor) -> torch.Tensor:
@@ -72,9 +90,9 @@ def literal(model, ids, real):
     return [model(input_ids=row[None, :length]).logits[0] for row, length in zip(ids, lengths, strict=True)]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=["bert", "roberta"])
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 @pytest.mark.parametrize("weight", [csr_weight, dense_weight])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(batch=batches(), group=st.integers(1, 60), scores=st.integers(1, 2000))
 def test_logits_are_transformers_own_however_texts_are_grouped(model, weight, batch, group, scores):
     ids, real = batch
@@ -119,8 +137,9 @@ def test_shrunk_heads_are_of_one_size_and_only_empty_rows_are_added():
     heads.query.bias[9:16] = 0
     block.output.dense.weight[:30] = 0
     shrunk.shrink(model)
-    products, count = products_of(model.bert.encoder.layer[0])
-    assert count == 3
+    parts = bert.block(model.bert.encoder.layer[0])
+    products = products_of(parts)
+    assert parts.heads == 3
     assert [len(layer.weight) for layer in products] == [24, 24, 24, 32, 48, 32]
     assert products.attention_output.weight.shape == (32, 24)
     assert products.query.weight.count_nonzero() == 17 * 32
@@ -128,7 +147,7 @@ def test_shrunk_heads_are_of_one_size_and_only_empty_rows_are_added():
     assert products.intermediate.weight.data_ptr() == model.bert.encoder.layer[0].intermediate.dense.weight.data_ptr()
 
 
-@pytest.mark.parametrize("model", MODELS, ids=["bert", "roberta"])
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_padding_changes_no_bit(model):
     encoder = SparseMaskedLM(model)
     ids = torch.randint(2, VOCABULARY, (3, 12))
@@ -137,8 +156,9 @@ def test_padding_changes_no_bit(model):
     assert torch.equal(encoder(padded, real)[:, :12], encoder(ids))
 
 
-def test_token_types_count():
-    model = MODELS[0]
+@pytest.mark.parametrize("name", ["bert", "electra"])
+def test_token_types_count(name):
+    model = MODELS[name]
     ids, types = torch.randint(2, VOCABULARY, (2, 9)), (torch.arange(9) > 4).long().expand(2, -1)
     logits = SparseMaskedLM(model)(ids, token_type_ids=types)
     torch.testing.assert_close(logits, model(input_ids=ids, token_type_ids=types).logits, atol=2e-5, rtol=1e-5)
@@ -146,7 +166,7 @@ def test_token_types_count():
 
 
 def test_only_real_tokens_are_computed_and_first_ones_at_the_end():
-    encoder = SparseMaskedLM(MODELS[0])
+    encoder = SparseMaskedLM(MODELS["bert"])
     computed = []
     for block in encoder.blocks:
         for product in (block.key, block.query, block.intermediate):
@@ -174,7 +194,7 @@ def test_layer_norm_of_columns():
 
 
 def test_csr_holds_the_weights_that_are_left():
-    linear = encoder_linears(MODELS[0])["bert.encoder.layer.0.output.dense"]
+    linear = encoder_linears(MODELS["bert"])["bert.encoder.layer.0.output.dense"]
     matrix = csr(linear.weight)
     assert matrix.values().numel() == linear.weight.count_nonzero()
     assert matrix.col_indices().dtype == torch.int32

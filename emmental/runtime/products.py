@@ -1,4 +1,4 @@
-"""The blocks of BERT and RoBERTa, whole or shrunk, as the six products that sparse.py computes each of them by.
+"""The blocks of an encoder, whole or shrunk, as the six products that sparse.py computes each of them by.
 
 There heads have one size and every output is computed. What a shrunk block lacks of that is filled up with empty rows
 and columns, which cost a CSR product nothing.
@@ -9,9 +9,12 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from emmental.export.empty_rows import Affine
-from emmental.export.shrunk import ScatteredLinear, ShrunkAttention, places
+from emmental.export.shrunk import ScatteredLinear, places
+from emmental.runtime.architectures import parts_of
+from emmental.runtime.architectures.parts import BlockParts
 
 
 class Products(NamedTuple):
@@ -25,23 +28,22 @@ class Products(NamedTuple):
     output: Affine
 
 
-def products_of(block: nn.Module) -> tuple[Products, int]:
-    """A block's products and its number of heads; shares the tensors that need no filling with the block."""
-    attention, up = block.attention.self, block.intermediate.dense
-    attention_output, output = _whole(block.attention.output.dense), _whole(block.output.dense)
-    layers = attention.query, attention.key, attention.value
-    if not isinstance(attention, ShrunkAttention):
-        return Products(*map(_affine, layers), attention_output, _affine(up), output), attention.num_attention_heads
-    query_key, value = attention.shape.query_key, attention.shape.value
+def products_of(block: BlockParts) -> Products:
+    """A block's products; shares the tensors that need no filling with the block."""
+    attention_output, output = _whole(block.attention_output), _whole(block.output)
+    layers = block.query, block.key, block.value
+    if block.shape is None:
+        return Products(*map(_affine, layers), attention_output, _affine(block.intermediate), output)
+    query_key, value = block.shape.query_key, block.shape.value
     query, key, value_layer = (_filled(*pair) for pair in zip(layers, (query_key, query_key, value), strict=True))
     attention_output = attention_output._replace(weight=_rows(attention_output.weight.t(), value).t())
-    return Products(query, key, value_layer, attention_output, _affine(up), output), len(value)
+    return Products(query, key, value_layer, attention_output, _affine(block.intermediate), output)
 
 
-def named_products(model: nn.Module) -> Iterator[tuple[str, Affine]]:
+def named_products(model: PreTrainedModel) -> Iterator[tuple[str, Affine]]:
     """All products of a model, named like ``3.query``."""
-    for number, block in enumerate(model.base_model.encoder.layer):
-        for name, layer in products_of(block)[0]._asdict().items():
+    for number, block in enumerate(parts_of(model).blocks):
+        for name, layer in products_of(block)._asdict().items():
             yield f"{number}.{name}", layer
 
 
