@@ -8,7 +8,7 @@ import datasets
 from emmental.common.errors import InputError
 from emmental.inference import subjects, trained
 from emmental.inference.load import load_pruned
-from emmental.inference.sentences import feature_logits
+from emmental.inference.sentences import dataset_logits
 from emmental.models.backbones import Backbone
 from emmental.tasks import sentences
 from emmental.tasks.sentence_task import tokenized
@@ -47,5 +47,5 @@ def predict_dense(
 def _write(task, model, tokenizer, tests, max_length, folder):
     for name, test in tests.items():
         features = tokenized(test, tokenizer, max_length)
-        logits = feature_logits(model, tokenizer, features[:])
+        logits = dataset_logits(model, tokenizer, features)
         print(f"{folder / name}: {sentences.write(task, test, logits, folder / name)}")
