@@ -66,11 +66,20 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("b", type=Path, help="the other mask file")
     verb = add("fold", verbs.fold_mask, "write a plain Hugging Face checkpoint with the mask folded in", npy, using)
     verb.add_argument("folder", type=Path, help="the folder to write")
-    words = "label texts or answer a question: probabilities, tab-separated"
+    verb.add_argument(
+        "--for",
+        dest="purpose",
+        choices=("pipeline",),
+        help="write one of transformers' own classifiers with the mask's answers, not the masked LM",
+    )
+    words = "label texts, or their words, or answer a question: probabilities, tab-separated"
     verb = add("predict", verbs.predict, words, npy, using, texts, mask=model)
     verb.add_argument("texts", nargs="*", help="the texts, each an argument")
     verb.add_argument("--question", help="with --context: the answer of a mask that was trained on SQuAD")
     verb.add_argument("--context", help="the text that holds the answer")
+    verb.add_argument(
+        "--words", action="store_true", help="the texts are words parted by blanks, for a mask that tags words"
+    )
     verb.add_argument("--tsv", type=Path, help="a file with a text per line, or two parted by a tab")
     verb = add("eval", verbs.evaluate, "score a mask on its task's validation set", npy, using, texts, mask=None)
     verb.add_argument("what", help=f"output folder of run.sh; {model}; or name of a published mask")
@@ -95,7 +104,8 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--dtype", choices=floats.DTYPES, default="fp32", help="of the weights (default fp32: lossless)")
     verb.add_argument("--without_embeddings", action="store_true", help="leave them to the backbone: far smaller")
     verb = add("export", verbs.export, "write an ONNX file, checked with onnxruntime", npy, using, mask=model)
-    verb.add_argument("file", type=Path, help="the file to write; its name ends in .onnx")
+    words = "the file to write, whose name ends in .onnx; or a folder for Optimum, with config and tokenizer beside it"
+    verb.add_argument("file", type=Path, help=words)
     verb = add(
         "benchmark", verbs.benchmark_mask, "time a mask's model, dense and sparse; draws benchmark.png", npy, using
     )
@@ -104,9 +114,15 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("repository", help="owner/name")
     verb.add_argument("--private", action="store_true", help="create the repository as a private one")
     verb.add_argument("--dry_run", action="store_true", help="check the mask and show the card, upload nothing")
+    verb.add_argument("--license", help="of the mask, as the Hub writes it: apache-2.0, mit, …")
+    verb.add_argument("--language", nargs="+", help="of the texts, as the Hub writes it: en, de, …")
+    verb.add_argument("--dataset", nargs="+", help="the Hub's names of the data that it was trained on")
     verb = add("pull", verbs.pull, "download a mask from the Hugging Face Hub and print its path", mask=None)
     verb.add_argument("repository", help="owner/name")
     verb.add_argument("--revision", help="branch, tag or commit")
+    words = "list the masks of a user, an organisation or a collection on the Hugging Face Hub"
+    verb = add("list", verbs.list_masks, words, mask=None)
+    verb.add_argument("place", help="user or organisation; or collection: owner/title-id")
     return parser
 
 

@@ -14,13 +14,13 @@ from emmental.benchmark import report, timing
 from emmental.common.errors import InputError
 from emmental.common.files import new_folder
 from emmental.common.text import file_size
-from emmental.export import shrunk, shrunk_folder, shrunk_report, task_file
+from emmental.export import pipeline_folder, shrunk, shrunk_folder, shrunk_report, task_file
 from emmental.inference import scoring, subjects
-from emmental.inference.load import fold, is_standalone, load_pruned
+from emmental.inference.load import Answering, fold, is_standalone, load_pruned
 from emmental.inference.sentences import Pruned
-from emmental.inference.spans import PrunedSpans
 from emmental.inference.trained import is_fine_tuned
-from emmental.masks import describe, hub
+from emmental.inference.words import PrunedWords, words_of
+from emmental.masks import describe, gallery, hub
 from emmental.recipes.kinds import Kind
 from emmental.tasks import custom_predictions, sentences, squad
 from emmental.tasks.label_map import parse_label_map
@@ -48,11 +48,18 @@ def fold_mask(arguments) -> None:
     if arguments.folder.exists():
         raise InputError(f"{arguments.folder} exists: name a new folder")
     mask = subjects.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
-    backbone = fold(mask, arguments.backbone, arguments.force)
-    with new_folder(arguments.folder) as whole:
-        backbone.model.save_pretrained(whole)
-        backbone.tokenizer.save_pretrained(whole)
-    print(f"{arguments.folder}: a plain {type(backbone.model).__name__}, {mask.density():.4f} of its encoder remain")
+    if arguments.purpose == "pipeline":
+        pruned = load_pruned(mask, arguments.backbone, arguments.force)
+        model, difference = pipeline_folder.save(pruned.model, pruned.tokenizer, pruned.info, arguments.folder)
+        compared = f"; its logits differ from the mask's by {difference:.1e}"
+    else:
+        backbone, compared = fold(mask, arguments.backbone, arguments.force), ""
+        model = backbone.model
+        with new_folder(arguments.folder) as whole:
+            model.save_pretrained(whole)
+            backbone.tokenizer.save_pretrained(whole)
+    kept = f"{mask.density():.4f} of its encoder remain"
+    print(f"{arguments.folder}: a plain {type(model).__name__}, {kept}{compared}")
 
 
 def predict(arguments) -> None:
@@ -88,6 +95,11 @@ def label(arguments) -> None:
     pruned = open_pruned(arguments)
     if pruned.info.kind is Kind.SPAN:
         raise InputError(f"{arguments.mask} is a mask for {pruned.info.task}: give --question and --context")
+    if pruned.info.kind is Kind.TOKENS:
+        tag(arguments, pruned, rows)
+        return
+    if arguments.words:
+        raise InputError(f"--words: {pruned.info.task} asks nothing of single words; leave it out")
     columns = [list(column) for column in zip(*rows, strict=True)]
     answers = pruned.probabilities(*columns, max_length=arguments.max_seq_length)
     table = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
@@ -95,6 +107,21 @@ def label(arguments) -> None:
     table.writerow([*heads.get(pruned.info.kind, []), *pruned.labels])
     for values in answers:
         table.writerow([*chosen(pruned, values), *(f"{value:.6f}" for value in values)])
+
+
+def tag(arguments, pruned: PrunedWords, rows: list[list[str]]) -> None:
+    """A line for each word with its tag, the tag's probability and, at the first word of an entity, type and text of
+    it; a blank line between texts."""
+    if {len(row) for row in rows} != {1}:
+        raise InputError(f"{pruned.info.task} is about single texts")
+    length, texts = arguments.max_seq_length, [text.split() if arguments.words else text for (text,) in rows]
+    print("word\ttag\tprobability\tentity")
+    for number, (text, chances) in enumerate(zip(texts, pruned.probabilities(texts, length), strict=True)):
+        tags = [pruned.labels[best] for best in chances.argmax(-1)]
+        begun = {entity.first: f"{entity.type} {entity.text}".strip() for entity in pruned.group(text, tags)}
+        print("\n" * (number > 0), end="")
+        for place, word in enumerate(words_of(text)):
+            print(f"{word}\t{tags[place]}\t{chances[place].max():.6f}\t{begun.get(place, '')}")
 
 
 def chosen(pruned: Pruned, probabilities: np.ndarray) -> list[str]:
@@ -165,14 +192,18 @@ def pack(arguments) -> None:
 
 
 def export(arguments) -> None:
-    from emmental.export import onnx_file  # slow to import, and needed here alone
+    from emmental.export import onnx_file, onnx_folder  # slow to import, and needed here alone
 
     check_frozen(arguments)
     pruned = open_pruned(arguments)
-    labels = list(pruned.info.label_words)
-    difference, inputs, outputs = onnx_file.export(pruned.model, pruned.tokenizer, labels, arguments.file)
+    if arguments.file.suffix:
+        file, labels = arguments.file, list(pruned.info.label_words)
+        difference, inputs, outputs = onnx_file.export(pruned.model, pruned.tokenizer, labels, file)
+    else:
+        file = arguments.file / onnx_folder.MODEL
+        difference, inputs, outputs = onnx_folder.save(pruned.model, pruned.tokenizer, pruned.info, arguments.file)
     print(
-        f"{arguments.file}: {file_size(arguments.file)}, opset {onnx_file.OPSET}, {', '.join(inputs)} -> "
+        f"{file}: {file_size(file)}, opset {onnx_file.OPSET}, {', '.join(inputs)} -> "
         f"{', '.join(outputs)}; onnxruntime's logits differ from PyTorch's by {difference:.1e}"
     )
 
@@ -183,7 +214,7 @@ def check_frozen(arguments) -> None:
         raise InputError(f"{arguments.mask} holds a fine-tuned model: give a mask over a frozen backbone")
 
 
-def open_pruned(arguments) -> Pruned | PrunedSpans:
+def open_pruned(arguments) -> Answering:
     """The model of a mask on its backbone, or of a file or folder that needs none."""
     runtime = getattr(arguments, "runtime", "dense")
     if is_standalone(arguments.mask):
@@ -206,8 +237,13 @@ def benchmark_mask(arguments) -> None:
 
 
 def push(arguments) -> None:
-    print(hub.push(arguments.mask, arguments.repository, arguments.private, arguments.dry_run))
+    known = hub.Known(license=arguments.license, languages=arguments.language, datasets=arguments.dataset)
+    print(hub.push(arguments.mask, arguments.repository, arguments.private, arguments.dry_run, known))
 
 
 def pull(arguments) -> None:
     print(hub.pull(arguments.repository, arguments.revision))
+
+
+def list_masks(arguments) -> None:
+    print(gallery.show(arguments.place))

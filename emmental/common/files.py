@@ -59,9 +59,9 @@ def write_json(path: Path, content) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file."""
+    """Write a text file, in UTF-8 on every machine."""
     with replacing(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -14,12 +14,11 @@ from transformers import PreTrainedTokenizerBase
 
 from emmental.common.errors import InputError
 from emmental.common.files import replacing
+from emmental.export import probes
 from emmental.models.heads import LabelWordModel
 
 OPSET = 18
 TOLERANCE = 1e-4
-BATCHES = (2, 8), (1, 1), (5, 25)  # examples and words of the longest: the first is traced, all are compared
-LONGEST = 64  # tokens
 
 
 def export(
@@ -34,7 +33,7 @@ def export(
     """
     if path.suffix != ".onnx":
         raise InputError(f"{path}: the name of an ONNX file ends in .onnx")
-    batches = [_batch(tokenizer, *size) for size in BATCHES]
+    batches = probes.batches(tokenizer)  # the first is traced, all are compared
     outputs = list(classifier(**batches[0]))
     with replacing(path) as temporary:
         with _quiet():
@@ -66,14 +65,6 @@ def _compare(classifier: LabelWordModel, path: Path, batches: list[dict[str, tor
         expected = classifier(**batch).values()
         differences += [np.abs(own - other.numpy()).max() for own, other in zip(logits, expected, strict=True)]
     return float(np.max(differences))  # NaN where any is
-
-
-def _batch(tokenizer: PreTrainedTokenizerBase, examples: int, words: int) -> dict[str, torch.Tensor]:
-    """Pairs of texts of random words, the last the longest: padding and, where the model has them, both token types."""
-    draw = torch.Generator().manual_seed(0)
-    counts = [max(1, words * number // examples) for number in range(1, examples + 1)]
-    texts = [tokenizer.decode(torch.randint(len(tokenizer), (count,), generator=draw)) for count in counts]
-    return dict(tokenizer(texts, texts, truncation=True, max_length=LONGEST, padding=True, return_tensors="pt"))
 
 
 @contextlib.contextmanager

@@ -12,10 +12,14 @@ from emmental.export import shrunk_folder, task_file
 from emmental.inference import trained
 from emmental.inference.sentences import Pruned
 from emmental.inference.spans import PrunedSpans
+from emmental.inference.words import PrunedWords
 from emmental.models.backbones import Backbone, load_backbone
 from emmental.models.heads import HEADS, LabelWordModel, label_word_ids
 from emmental.recipes.kinds import Kind
 from emmental.runtime import choose
+
+Answering = Pruned | PrunedSpans | PrunedWords
+ANSWERING = {Kind.SPAN: PrunedSpans, Kind.TOKENS: PrunedWords}  # what answers for a task of this kind, else Pruned
 
 
 def load_pruned(
@@ -24,7 +28,7 @@ def load_pruned(
     force: bool = False,
     runtime: str = "dense",
     device: torch.device | str | None = None,
-) -> Pruned | PrunedSpans:
+) -> Answering:
     """A mask on its backbone, folded in: inference costs what the dense model costs, or less with another runtime.
 
     mask: a mask or its file. backbone: loaded or by name; by default the one that the mask names. A loaded one is
@@ -47,7 +51,7 @@ def load_pruned(
     return set_runtime(pruned, runtime)
 
 
-def _opened(mask: masks.Mask | str | Path, backbone: Backbone | str | None, force: bool) -> Pruned | PrunedSpans:
+def _opened(mask: masks.Mask | str | Path, backbone: Backbone | str | None, force: bool) -> Answering:
     if not isinstance(mask, masks.Mask):
         path = Path(mask)
         if backbone and (shrunk_folder.is_shrunk(path) or trained.is_fine_tuned(path)):
@@ -79,17 +83,17 @@ def fold(mask: masks.Mask, backbone: Backbone | str | None = None, force: bool =
     return backbone
 
 
-def _ready(backbone: Backbone, info: masks.MaskInfo) -> Pruned | PrunedSpans:
+def _ready(backbone: Backbone, info: masks.MaskInfo) -> Answering:
     word_ids = label_word_ids(backbone.tokenizer, list(info.label_words.values()))
     return answering(HEADS[info.kind](backbone.model, word_ids).eval(), backbone.tokenizer, info)
 
 
-def answering(model: nn.Module, tokenizer: PreTrainedTokenizerBase, info: masks.MaskInfo) -> Pruned | PrunedSpans:
+def answering(model: nn.Module, tokenizer: PreTrainedTokenizerBase, info: masks.MaskInfo) -> Answering:
     """A model that is ready to answer, as its task is asked."""
-    return (PrunedSpans if info.kind is Kind.SPAN else Pruned)(model, tokenizer, info)
+    return ANSWERING.get(info.kind, Pruned)(model, tokenizer, info)
 
 
-def set_runtime(pruned: Pruned | PrunedSpans, runtime: str) -> Pruned | PrunedSpans:
+def set_runtime(pruned: Answering, runtime: str) -> Answering:
     """The same, computed by this runtime from now on. Errors as of choose.prepared, and InputError for a runtime that
     computes on the CPU alone where the model is elsewhere."""
     place = next(pruned.model.parameters()).device

@@ -6,15 +6,15 @@ from pathlib import Path
 from emmental import masks
 from emmental.common.text import file_size, listing, readable, some
 from emmental.export import shrunk_folder
-from emmental.inference.load import load_pruned, set_runtime
+from emmental.inference.load import Answering, load_pruned, set_runtime
 from emmental.inference.sentences import Pruned, dataset_logits
-from emmental.inference.spans import PrunedSpans
 from emmental.inference.subjects import Subject, label_words
+from emmental.inference.words import best_tags
 from emmental.models.backbones import Backbone
 from emmental.pruning.matrices import encoder_linears
 from emmental.recipes import paper_results
 from emmental.recipes.kinds import Kind
-from emmental.tasks import metrics, sentences, squad
+from emmental.tasks import metrics, sentences, squad, words
 from emmental.tasks.sentence_task import answers, tokenized
 from emmental.tasks.source import Source
 
@@ -33,16 +33,16 @@ def score(
     """
     info = mask.info
     if info.kind is Kind.SPAN:
-        words = squad.with_words(info.label_words)
+        given = squad.with_words(info.label_words)
     else:
-        words = sentences.of_model(info.task, info.kind, info.label_words, source).words
-    mask = replace(mask, info=replace(info, label_words=words))
+        given = sentences.of_model(info.task, info.kind, info.label_words, source).words
+    mask = replace(mask, info=replace(info, label_words=given))
     return _measure(load_pruned(mask, backbone, force, runtime), source, reading)
 
 
 def score_standalone(
     path: Path, source: Source, backbone: str | None, reading: dict, runtime: str = "dense"
-) -> tuple[Pruned | PrunedSpans, int, dict[str, float]]:
+) -> tuple[Answering, int, dict[str, float]]:
     """A model that needs no mask (see load.is_standalone), the weights in its encoder that are not zero, and its
     metrics as of ``score``."""
     pruned = load_pruned(path, backbone)
@@ -50,7 +50,7 @@ def score_standalone(
     return pruned, weights, _measure(set_runtime(pruned, runtime), source, reading)
 
 
-def _measure(pruned: Pruned | PrunedSpans, source: Source, reading: dict) -> dict[str, float]:
+def _measure(pruned: Answering, source: Source, reading: dict) -> dict[str, float]:
     if pruned.info.kind is Kind.SPAN:
         label_words(pruned.info.task)
         examples = squad.load(squad.TASKS[pruned.info.task], source, "validation")
@@ -58,6 +58,10 @@ def _measure(pruned: Pruned | PrunedSpans, source: Source, reading: dict) -> dic
         return questions.score(questions.answers(*pruned.logits(questions.windows))[0])
     info = pruned.info
     task = sentences.of_model(info.task, info.kind, info.label_words, source)
+    if info.kind is Kind.TOKENS:
+        length = pruned.reading_length(reading.get("max_length"))
+        texts = words.Texts(task, sentences.load_validation(task, source)[""], pruned.tokenizer, length)
+        return texts.score(best_tags(pruned.model, pruned.tokenizer, texts))
     in_order = [pruned.labels.index(label) for label in task.labels]  # of the data
     measured = {}
     for name, split in sentences.load_validation(task, source).items():

@@ -9,8 +9,10 @@ from emmental.common.errors import InputError
 from emmental.inference import subjects, trained
 from emmental.inference.load import load_pruned
 from emmental.inference.sentences import dataset_logits
+from emmental.inference.words import best_tags
 from emmental.models.backbones import Backbone
-from emmental.tasks import sentences
+from emmental.recipes.kinds import Kind
+from emmental.tasks import sentences, words
 from emmental.tasks.sentence_task import tokenized
 from emmental.tasks.source import Source
 
@@ -46,6 +48,10 @@ def predict_dense(
 
 def _write(task, model, tokenizer, tests, max_length, folder):
     for name, test in tests.items():
+        if task.kind is Kind.TOKENS:
+            texts = words.Texts(task, test, tokenizer, max_length)
+            print(f"{folder / name}: {texts.write(best_tags(model, tokenizer, texts), folder / name)}")
+            continue
         features = tokenized(test, tokenizer, max_length)
         logits = dataset_logits(model, tokenizer, features)
         print(f"{folder / name}: {sentences.write(task, test, logits, folder / name)}")

@@ -10,9 +10,7 @@ from torch import nn
 
 from emmental import masks
 from emmental.common.errors import InputError
-from emmental.inference.load import answering
-from emmental.inference.sentences import Pruned
-from emmental.inference.spans import PrunedSpans
+from emmental.inference.load import Answering, answering
 from emmental.models.backbones import Backbone, load_backbone
 from emmental.models.heads import HEADS, LabelWordModel, label_word_ids
 from emmental.pruning.masked_linear import swap_in
@@ -82,7 +80,7 @@ class MaskedBackbone:
         """The tasks that can be activated, in the order they were added."""
         return list(self._tasks)
 
-    def activate(self, name: str) -> Pruned | PrunedSpans:
+    def activate(self, name: str) -> Answering:
         """Switch to a task, and give what answers for it from now on. Raises InputError where there is none."""
         if name not in self._tasks:
             raise InputError(f"no task {name!r} was added: there are {', '.join(self._tasks) or 'none'}")

@@ -1,4 +1,5 @@
-"""What a comparison shows: comparison.csv (a row per run), comparison.md (means over seeds) and comparison.png.
+"""What a comparison shows: comparison.csv (a row per run), comparison.md (means over seeds), comparison.png, and all of
+it on one page, report.html.
 
 Reads the folders that compare.py names; every finished run in there counts.
 """
@@ -12,14 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from emmental.common.files import write_csv, write_text
-from emmental.common.pictures import save
-from emmental.common.run_folder import RESULTS
-from emmental.common.text import markdown, readable
+from emmental.common.pictures import as_uri, save
+from emmental.common.run_folder import PAGE, RESULTS
+from emmental.common.text import duration, markdown, readable
 from emmental.launch.contestants import Contestant, parse_folder
 from emmental.recipes.kinds import Kind
 from emmental.recipes.methods import LINES
 from emmental.recipes.metrics import NOT_SHARES
 from emmental.recipes.table import CUSTOM, RECIPES, kind_of
+from emmental.report import page, usage
 
 INITS = {False: "scores start as published", True: "scores start at the weights' magnitude"}
 ORDER = [Contestant(name, kd, init) for name in LINES for kd in (False, True) for init in (False, True)]
@@ -33,8 +35,8 @@ def label(contestant: Contestant) -> str:
 
 
 def collect(output: Path, metric: str) -> pd.DataFrame:
-    """A row per finished run, by method in ORDER and falling density: contestant, folder of its seeds, task, model, and
-    from the column "method" on what comparison.csv says. What a run does not have is NaN."""
+    """A row per finished run, by method in ORDER and falling density: contestant, folder of its seeds, task,
+    report, model, and from the column "method" on what comparison.csv says. What a run does not have is NaN."""
     runs = pd.DataFrame([_run(path, metric) for path in sorted(output.glob(f"*/seed_*/{RESULTS}"))])
     place = runs["contestant"].map(ORDER.index)
     density = runs.groupby("folder")["density"].transform("mean")
@@ -56,6 +58,7 @@ def _run(path: Path, metric: str) -> dict:
         "contestant": contestant,
         "folder": folder,
         "task": run["task"],
+        "report": path.with_name(PAGE),
         "model": run["model"],
         "method": label(contestant),
         "density_asked": asked,
@@ -91,23 +94,52 @@ def over_seeds(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def write(output: Path, task: str, command: str, log_axis: bool) -> str:
-    """Write the three files; returns what is to be shown of them."""
+    """Write the four files; returns what is to be shown of them."""
     metric = chief_metric(output) if task == CUSTOM else RECIPES[task].metric
     runs = collect(output, metric)
     points = over_seeds(runs, metric)
     write_csv(runs.loc[:, "method":].round({"seconds": 1}), output / "comparison.csv")
-    text = table(points, task, metric)
+    rows, first = table(points, task, metric), points.iloc[0]
+    name, model = first["task"], first["model"]
+    text = f"**{name}**, {model}\n\n{markdown(rows)}"
     note = (
-        f"\n{metric} on the validation set after the last step, mean ± standard deviation over the seeds; the density "
-        f"is measured. Last command for this folder:\n\n```\n{command}\n```\n"
+        f"{metric} on the validation set after the last step, mean ± standard deviation over the seeds; the density "
+        f"is measured."
     )
-    write_text(output / "comparison.md", f"{text}\n{note}")
-    save(picture(points, task, metric, log_axis), output / "comparison.png")
-    return f"{text}\n{output}: comparison.csv, comparison.md, comparison.png"
+    last = f"Last command for this folder:\n\n```\n{command}\n```\n"
+    write_text(output / "comparison.md", f"{text}\n\n{note} {last}")
+    drawn = picture(points, task, metric, log_axis)
+    save(drawn, output / "comparison.png")
+    page.write(
+        output / PAGE,
+        "comparison",
+        title=f"{name}: pruning methods compared",
+        model=model,
+        note=note,
+        rows=rows,
+        picture=as_uri(drawn),
+        metric=metric,
+        runs=[_linked(run, output, task, metric) for run in runs.to_dict("records")],
+        command=usage.by_flag(command),
+        versions=sorted({f"torch {run.torch}, transformers {run.transformers}" for run in runs.itertuples()}),
+    )
+    return f"{text}\n{output}: comparison.csv, comparison.md, comparison.png, {PAGE}"
 
 
-def table(points: pd.DataFrame, task: str, metric: str) -> str:
-    """A row per method and density, in Markdown."""
+def _linked(run: dict, output: Path, task: str, metric: str) -> dict[str, str]:
+    """A run's row on the page; runs of before have no report to link."""
+    return {
+        "method": run["method"],
+        "density": f"{100 * run['density']:.1f} %",
+        "seed": str(run["seed"]),
+        "metric": _shown(run[metric], metric, task),
+        "time": duration(run["seconds"]),
+        "report": run["report"].relative_to(output).as_posix() if run["report"].exists() else "",
+    }
+
+
+def table(points: pd.DataFrame, task: str, metric: str) -> list[list[str]]:
+    """The head, and a row per method and density."""
     rows = [["method", "density", metric, "seeds", "trained parameters", "seconds", "steps"]]
     for point in points.itertuples():
         spread = "" if pd.isna(point.deviation) else f" ± {_shown(point.deviation, metric, task)}"
@@ -125,7 +157,7 @@ def table(points: pd.DataFrame, task: str, metric: str) -> str:
     first = points.iloc[0]
     if pd.notna(first["majority"]):
         rows.append(["majority class", "", _shown(first["majority"], metric, task), "", "", "", ""])
-    return f"**{first['task']}**, {first['model']}\n\n{markdown(rows)}"
+    return rows
 
 
 def _shown(value: float, metric: str, task: str) -> str:

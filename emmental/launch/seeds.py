@@ -11,11 +11,9 @@ import sys
 from pathlib import Path
 
 from emmental.common.errors import InputError
-from emmental.common.run_folder import RESULTS, SETTINGS
+from emmental.common.run_folder import NOT_METRICS, RESULTS, SETTINGS
 from emmental.common.text import listing
 from emmental.recipes import paper_results
-
-NOT_METRICS = ("loss", "runtime", "per_second", "preparation_time")
 
 
 def run(commands: dict[Path, list[str]], published: dict[str, float], again: bool) -> None:

@@ -13,6 +13,7 @@ from transformers import (
     AutoModelForMaskedLM,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -50,6 +51,7 @@ DENSE_MODELS = {  # transformers' classes of fine-tuned models
     Kind.VALUE: AutoModelForSequenceClassification,
     Kind.SEVERAL: AutoModelForSequenceClassification,
     Kind.SPAN: AutoModelForQuestionAnswering,
+    Kind.TOKENS: AutoModelForTokenClassification,
 }
 
 

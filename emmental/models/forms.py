@@ -6,6 +6,7 @@ Other forms compute the same sparse (see emmental.runtime). All are called alike
 
 import contextlib
 import inspect
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -24,17 +25,21 @@ class DenseForm(nn.Module):
         """See above. first_only: the masked-LM head runs on the first tokens alone, the encoder on all."""
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
         inputs = {name: value for name, value in inputs.items() if value is not None and name in self.known}
-        with _first_vectors(self.model.base_model) if first_only else contextlib.nullcontext():
+        with vectors_of(self.model.base_model, _first) if first_only else contextlib.nullcontext():
             return self.model(**inputs).logits
 
 
+def _first(vectors: torch.Tensor) -> torch.Tensor:
+    return vectors[:, :1]
+
+
 @contextlib.contextmanager
-def _first_vectors(encoder: nn.Module):
-    """While it is open, the encoder hands only the first token's vectors on to the head. transformers' models have no
-    argument for that."""
+def vectors_of(encoder: nn.Module, pick: Callable[[torch.Tensor], torch.Tensor]):
+    """While it is open, the encoder hands only those on to the head that ``pick`` leaves of its tokens' vectors [batch,
+    length, hidden]. transformers' models have no argument for that."""
 
     def cut(module, inputs, outputs):
-        outputs["last_hidden_state"] = outputs["last_hidden_state"][:, :1]
+        outputs["last_hidden_state"] = pick(outputs["last_hidden_state"])
 
     hook = encoder.register_forward_hook(cut)
     try:

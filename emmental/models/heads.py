@@ -12,6 +12,9 @@ from emmental.models.losses import (
     several_distillation,
     several_loss,
     span_loss,
+    token_distillation,
+    token_loss,
+    token_uniform_loss,
     uniform_loss,
     value_loss,
     without_padding,
@@ -168,11 +171,35 @@ class SpanClassifier(LabelWordModel):
         return (start + end) / 2
 
 
+class TokenClassifier(LabelWordModel):
+    """A label for each token: the logits of all label words at every token."""
+
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None, labels=None):
+        """input_ids, attention_mask, token_type_ids: int64 [batch, length]; labels: int64 [batch, length], IGNORED
+        where a token does not count. Returns a dict with ``logits`` [batch, length, words] and, where labels are given,
+        the scalar ``loss``."""
+        outputs = {"logits": self.form(input_ids, attention_mask, token_type_ids)}
+        if labels is not None:
+            outputs = {"loss": token_loss(outputs["logits"], labels)} | outputs
+        return outputs
+
+    @staticmethod
+    def distillation(outputs: dict, teacher: dict, inputs: dict, temperature: float) -> torch.Tensor:
+        """The distillation loss of the tokens that count, towards a teacher's ``logits``."""
+        return token_distillation(outputs["logits"], teacher["logits"], inputs["labels"], temperature)
+
+    @staticmethod
+    def uniform(outputs: dict, inputs: dict) -> torch.Tensor:
+        """The loss of the tokens that count, towards all labels alike."""
+        return token_uniform_loss(outputs["logits"], inputs["labels"])
+
+
 HEADS = {
     Kind.LABEL: SequenceClassifier,
     Kind.VALUE: SequenceRegressor,
     Kind.SEVERAL: SeveralClassifier,
     Kind.SPAN: SpanClassifier,
+    Kind.TOKENS: TokenClassifier,
 }
 
 

@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional as F
 
 PADDING_LOGIT = -1e4  # no probability, and finite, so that differences of such logits are zero and not NaN
+IGNORED = -100  # the label of a token that does not count, as transformers has it
 
 
 def label_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -34,6 +35,32 @@ def uniform_loss(logits: torch.Tensor, real: torch.Tensor | None = None) -> torc
     if real is None:
         return surprise.mean()
     return ((surprise * real).sum(1) / real.sum(1)).mean()
+
+
+def token_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of logits [batch, length, labels] and int64 labels [batch, length], mean over the tokens that
+    count: all but those with IGNORED. At least one must."""
+    return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+
+
+def token_distillation(
+    student: torch.Tensor, teacher: torch.Tensor, labels: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    """T^2 KL(teacher || student) of logits [batch, length, labels], both softened by T, mean over the tokens that count
+    by these labels [batch, length]."""
+    own, other = (F.log_softmax(logits / temperature, dim=-1) for logits in (student, teacher))
+    return temperature**2 * _mean_of_counted((other.exp() * (other - own)).sum(-1), labels)
+
+
+def token_uniform_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of logits [batch, length, labels] towards all labels alike, mean over the tokens that count by
+    these labels [batch, length]."""
+    return _mean_of_counted(-F.log_softmax(logits, dim=-1).mean(-1), labels)
+
+
+def _mean_of_counted(values: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    counted = labels != IGNORED
+    return (values * counted).sum() / counted.sum()
 
 
 def without_padding(logits: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:

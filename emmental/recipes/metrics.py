@@ -9,6 +9,7 @@ METRICS = {  # by kind; the first two are measured where none is asked for
     Kind.LABEL: ("accuracy", "f1_macro", "f1_micro", "f1_weighted", "balanced_accuracy", "matthews", "f1"),
     Kind.VALUE: ("pearson", "spearman", "r2", "neg_mean_absolute_error", "neg_root_mean_squared_error"),
     Kind.SEVERAL: ("f1_micro", "f1_macro", "f1_weighted", "f1_samples", "accuracy"),
+    Kind.TOKENS: ("f1", "precision", "recall", "accuracy", "f1_macro"),  # of entities, seqeval's; else the last two
 }
 NOT_SHARES = ("neg_mean_absolute_error", "neg_root_mean_squared_error")  # in the unit of the values, not of 1
 

@@ -73,7 +73,7 @@ class SentenceDataArguments:
 
     task_name: str = flag("The task; custom: one of your own, by the flags that say so.", "sst2", SENTENCE_TASKS)
     data_dir: str | None = flag("Folder with the task's official GLUE TSV files, or the parent of such folders.")
-    train_file: str | None = flag("Training examples as csv, json or jsonl, instead of --data_dir.")
+    train_file: str | None = flag("Training examples as csv, json, jsonl or, of words, CoNLL; instead of --data_dir.")
     validation_file: str | None = flag("Validation examples in a file of the same kind.")
     test_file: str | None = flag("Examples without labels for --do_predict, in a file of these kinds.")
     max_seq_length: int = flag("Longer texts are truncated to this many tokens.", 128)
@@ -84,9 +84,13 @@ class SentenceDataArguments:
     task_label: str = flag("custom: what the task is called in the mask and in tables.", CUSTOM)
     dataset_name: str | None = flag("custom: a data set of the Hub, or a folder that datasets.load_dataset reads.")
     dataset_config: str | None = flag("custom: the data set's configuration, where it has several.")
-    text_column: str | None = flag("custom: the texts' column. Default: text, else sentence.")
+    text_column: str | None = flag(
+        "custom: the texts' column. Default: text, else sentence; of words: words, tokens, or CoNLL's first, 1."
+    )
     text_pair_column: str | None = flag("custom: the second texts' column, where texts come in pairs.")
-    label_column: str | None = flag("custom: the labels' column. Default: label, else labels.")
+    label_column: str | None = flag(
+        "custom: the labels' column. Default: label, else labels; of words: tags, ner_tags, or CoNLL's last."
+    )
     label_separator: str | None = flag("custom: what parts several labels of one text, e.g. ';'; lists need none.")
     answer: str | None = flag(
         "custom: what is asked for: a label, a value, several labels, or a label for each token. Default: what the "
@@ -143,6 +147,9 @@ def check_custom(data: SentenceDataArguments) -> None:
     metrics.asked(data.metric, Kind(data.answer) if data.answer else None)
 
 
+TABLES = ".csv", ".tsv", ".json", ".jsonl"
+
+
 def check_files(data: SentenceDataArguments | SpanDataArguments) -> None:
     """Raise InputError where two files are needed to train and there is one, or they are of different kinds; and as
     check_custom does."""
@@ -156,7 +163,8 @@ def check_files(data: SentenceDataArguments | SpanDataArguments) -> None:
         return
     if len(files) == 1:
         raise InputError("--train_file and --validation_file go together")
-    if Path(files[0]).suffix != Path(files[1]).suffix:
+    suffixes = {Path(file).suffix for file in files}
+    if len(suffixes) > 1 and suffixes & {*TABLES}:  # CoNLL's files are called as anybody likes
         raise InputError(f"{files[0]} and {files[1]} are of different kinds: give two csv, json or jsonl files")
 
 

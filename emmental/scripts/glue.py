@@ -4,6 +4,7 @@ python -m emmental.scripts.glue --help       # masked_run_glue.py in a clone
 """
 
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import datasets
@@ -17,8 +18,9 @@ from emmental.recipes.kinds import Kind
 from emmental.recipes.settings import BackboneArguments, SentenceDataArguments, check_custom, check_files
 from emmental.recipes.table import CUSTOM
 from emmental.scripts.arguments import parse
-from emmental.tasks import metrics, sentences
-from emmental.tasks.batches import shortest_first
+from emmental.tasks import metrics, sentences, words
+from emmental.tasks.batches import order_of_lengths, shortest_first
+from emmental.tasks.examined import examine_sentences
 from emmental.tasks.label_map import parse_label_map
 from emmental.tasks.problem import Problem
 from emmental.tasks.sentence_task import SentenceTask, tokenized, with_words
@@ -52,12 +54,12 @@ def task_name(data: SentenceDataArguments) -> str:
 
 def train(base: BackboneArguments, data: SentenceDataArguments, config: SMPConfig) -> None:
     """Train for the task by the configured method."""
-    source, words = sources(data), parse_label_map(data.label_map) if data.label_map else None
+    source, label_map = sources(data), parse_label_map(data.label_map) if data.label_map else None
     check_files(data)
     with config.main_process_first(desc="downloads"):
         task, examples, validation = sentences.load(task_name(data), source)
-    if words:
-        task = with_words(task, words)
+    if label_map:
+        task = with_words(task, label_map)
     run(config, base, lambda tokenizer: as_problem(task, examples, validation, tokenizer, data.max_seq_length, source))
 
 
@@ -92,6 +94,9 @@ def as_problem(
     task: SentenceTask, examples, validation: dict, tokenizer, max_length: int, source: Source | None = None
 ) -> Problem:
     """The sentence task's examples as features for this tokenizer. source: where they are from."""
+    origin = sentences.origin(task.name, source) if source else {}
+    if task.kind is Kind.TOKENS:
+        return words.as_problem(task, examples, validation[""], tokenizer, max_length, origin)
     features = {name: tokenized(split, tokenizer, max_length) for name, split in validation.items()}
     return Problem(
         task=task.name,
@@ -104,9 +109,12 @@ def as_problem(
         compute_metrics=metrics.compute_metrics(task),
         metrics=task.metrics,
         baseline=metrics.majority_baseline(task, validation[""]),
-        reading={"max_length": max_length} | (sentences.origin(task.name, source) if source else {}),
+        reading={"max_length": max_length} | origin,
         lengths=lengths.GLUE,
         finds_words=task.finds_words,
+        examine=partial(
+            examine_sentences, task.kind, task.labels, validation[""].select(order_of_lengths(features[""]))
+        ),
     )
 
 

@@ -73,6 +73,7 @@ def as_problem(task: squad.SpanTask, words: dict, examples, validation, tokenize
         reading=asdict(how),
         lengths=lengths.SQUAD,
         write_answers=questions.write_answers,
+        examine=questions.examine,
     )
 
 

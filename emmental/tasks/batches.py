@@ -17,7 +17,12 @@ def lengths(features: Dataset) -> list[int]:
 
 def shortest_first(features: Dataset) -> Dataset:
     """The same rows in an order that pads batches little, for metrics that know no order."""
-    return features.select(np.argsort(lengths(features), kind="stable"))
+    return features.select(order_of_lengths(features))
+
+
+def order_of_lengths(features: Dataset) -> np.ndarray:
+    """The numbers of the rows (int64 [rows]), the shortest first: the order that ``shortest_first`` brings them in."""
+    return np.argsort(lengths(features), kind="stable")
 
 
 def by_length(features: Dataset, tokenizer: PreTrainedTokenizerBase) -> Iterator[tuple[np.ndarray, BatchEncoding]]:

@@ -11,6 +11,7 @@ from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, Train
 from emmental.models.heads import HEADS
 from emmental.recipes.kinds import Kind
 from emmental.recipes.lengths import Lengths
+from emmental.tasks.examined import Examined
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class Problem:
     lengths: Lengths
     finds_words: bool = False  # label words are still to be found; see training.label_words
     write_answers: Callable[[object, Path], None] | None = None  # Trainer's prediction, output folder
+    examine: Callable[[object], Examined] | None = None  # Trainer's prediction on the validation set that counts
+    collator: Callable = DataCollatorWithPadding  # makes batches, for a tokenizer
+    choose: Callable | None = None  # of logits and labels: what compute_metrics gets in place of the logits
 
     @property
     def max_length(self) -> int:
@@ -44,8 +48,9 @@ class Problem:
             "eval_dataset": self.validation[""],
             "more_eval_datasets": {name: dataset for name, dataset in self.validation.items() if name},
             "processing_class": tokenizer,
-            "data_collator": DataCollatorWithPadding(tokenizer),
+            "data_collator": self.collator(tokenizer),
             "compute_metrics": self.compute_metrics,
+            "preprocess_logits_for_metrics": self.choose,
             "distillation": HEADS[self.kind].distillation,
             "uniform": HEADS[self.kind].uniform,
         }
@@ -62,15 +67,18 @@ class Problem:
         """All metrics of all validation sets as Trainer logs them: eval_accuracy, eval_mm_accuracy."""
         return [f"{prefix(name)}_{metric}" for name in self.validation for metric in self.metrics]
 
-    def measure(self, trainer: Trainer) -> dict[str, float]:
-        """The trained model's metrics on all validation sets, by their logged names; writes its answers, if any."""
-        measured = {}
+    def measure(self, trainer: Trainer) -> tuple[dict[str, float], Examined | None]:
+        """The trained model's metrics on all validation sets, by their logged names; writes its answers, if any.
+        Beside them what the answers show a reader, on the process that saves and where the task can tell."""
+        measured, examined = {}, None
         for name, dataset in self.validation.items():
             prediction = trainer.predict(dataset, metric_key_prefix=prefix(name))
             measured |= prediction.metrics
             if self.write_answers and trainer.args.should_save:
                 self.write_answers(prediction, Path(trainer.args.output_dir))
-        return measured
+            if not name and self.examine and trainer.args.should_save:
+                examined = self.examine(prediction)
+        return measured, examined
 
 
 def prefix(validation_set: str) -> str:

@@ -13,8 +13,9 @@ from emmental.common.errors import InputError
 from emmental.common.files import write_json
 from emmental.recipes.kinds import Kind
 from emmental.recipes.table import kind_of
+from emmental.tasks.examined import Examined, examine_answers
 from emmental.tasks.source import Source
-from emmental.tasks.squad_answers import decode_answers, score_answers
+from emmental.tasks.squad_answers import decode_answers, score_answers, score_each
 from emmental.tasks.squad_examples import load_examples, read_examples
 from emmental.tasks.squad_windows import DECODING_COLUMNS, evaluation_features, training_features
 
@@ -117,6 +118,12 @@ class Questions:
         answers, n_best = self.answers(*_in_order(prediction))
         write_json(folder / "predictions.json", answers)
         write_json(folder / "nbest_predictions.json", n_best)
+
+    def examine(self, prediction) -> Examined:
+        """What the answers of a Trainer's prediction show a reader."""
+        answers, n_best = self.answers(*_in_order(prediction))
+        scores = score_each(self.examples, answers, self.task.version_2_with_negative)
+        return examine_answers(self.examples, answers, n_best, scores)
 
 
 def _in_order(prediction) -> tuple[np.ndarray, np.ndarray]:

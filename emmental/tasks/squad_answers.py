@@ -51,17 +51,24 @@ def decode_answers(
 
 
 def score_answers(examples: Dataset, answers: dict[str, str], *, version_2_with_negative: bool = False) -> dict:
-    """``exact_match`` and ``f1`` in percent, by the rules of SQuAD's official scripts for v1.1 and v2.0.
+    """``exact_match`` and ``f1`` in percent, by the rules of SQuAD's official scripts for v1.1 and v2.0: the means over
+    all questions. Arguments as of ``score_each``."""
+    exact, f1 = np.mean(score_each(examples, answers, version_2_with_negative), axis=0) * 100
+    return {"exact_match": float(exact), "f1": float(f1)}
+
+
+def score_each(examples: Dataset, answers: dict[str, str], version_2_with_negative: bool) -> np.ndarray:
+    """Exact match and F1 of each question, float [questions, 2] between 0 and 1.
 
     examples: the questions with their gold answers; answers: one text by question id. Each question counts its best
     match among the gold answers. In v2.0, a question with no gold answer is matched by an answer with no words.
     """
-    pairs = [
-        _best_match(answers[name], gold["text"], version_2_with_negative)
-        for name, gold in zip(examples["id"][:], examples["answers"][:], strict=True)
-    ]
-    exact, f1 = np.mean(pairs, axis=0) * 100
-    return {"exact_match": float(exact), "f1": float(f1)}
+    return np.array(
+        [
+            _best_match(answers[name], gold["text"], version_2_with_negative)
+            for name, gold in zip(examples["id"][:], examples["answers"][:], strict=True)
+        ]
+    )
 
 
 def normalise(text: str) -> str:

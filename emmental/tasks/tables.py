@@ -34,13 +34,15 @@ class Columns:
     def texts(self) -> tuple[str, ...]:
         return (self.text,) if self.text_pair is None else (self.text, self.text_pair)
 
-    def among(self, names: Iterable[str], place: str, labelled: bool = True) -> "Columns":
+    def among(
+        self, names: Iterable[str], place: str, labelled: bool = True, defaults: dict[str, tuple[str, ...]] = DEFAULTS
+    ) -> "Columns":
         """The same with the columns that are not named chosen among these. Raises InputError where one is missing.
-        labelled: whether there must be labels."""
+        labelled: whether there must be labels. defaults: the columns that are looked for, in order."""
         names, found = list(names), {}
         for part in ("text", "text_pair", *(["label"] if labelled else [])):
             asked = getattr(self, part)
-            wanted = (asked,) if asked else DEFAULTS.get(part, ())
+            wanted = (asked,) if asked else defaults.get(part, ())
             found[part] = next((name for name in wanted if name in names), None)
             if wanted and not found[part]:
                 raise InputError(
@@ -78,11 +80,16 @@ def of_file(path: Path, columns: Columns, labelled: bool = True) -> Table:
     return Table(rows, partial(_place, path), json.loads)
 
 
-def stored(path: Path, read: Callable[[Row], dict], features: Features) -> Dataset:
+def stored(
+    path: Path,
+    read: Callable[[Row], dict],
+    features: Features,
+    rows: Callable[[Path], Iterator[Row]] = read_rows,
+) -> Dataset:
     """The rows of a file, each as ``read`` makes it, streamed into the cache of ``datasets`` and memory-mapped: once,
-    as long as the file and ``read`` stay what they are. read: a function of a module, or a partial one."""
+    as long as the file and ``read`` stay what they are. read, rows: functions of a module, or partial ones."""
     status = path.stat()
-    given = {"path": path.resolve(), "read": read, "status": (status.st_size, status.st_mtime_ns)}
+    given = {"path": path.resolve(), "read": read, "rows": rows, "status": (status.st_size, status.st_mtime_ns)}
     try:
         return Dataset.from_generator(_read, features, gen_kwargs=given)
     except DatasetGenerationError as error:
@@ -91,8 +98,10 @@ def stored(path: Path, read: Callable[[Row], dict], features: Features) -> Datas
         raise
 
 
-def _read(path: Path, read: Callable[[Row], dict], status: tuple) -> Iterator[dict]:
-    yield from map(read, read_rows(path))
+def _read(
+    path: Path, read: Callable[[Row], dict], rows: Callable[[Path], Iterator[Row]], status: tuple
+) -> Iterator[dict]:
+    yield from map(read, rows(path))
 
 
 def _cells(columns: Columns, row: Row) -> dict:

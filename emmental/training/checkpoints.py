@@ -14,13 +14,13 @@ from transformers import TrainerCallback
 
 from emmental.common.errors import InputError, refusing
 from emmental.common.files import write_json
-from emmental.common.run_folder import ASIDE, BEST, CONFIG, LOCK, MASK, RESULTS, SEAL, SETTINGS
+from emmental.common.run_folder import ASIDE, BEST, CONFIG, LOCK, MASK, PAGE, RESULTS, SEAL, SETTINGS
 from emmental.pruning.schedule import Schedule
 from emmental.training import seals
 from emmental.training.claim import claim, is_claimed
 
 WRITTEN = (
-    MASK, RESULTS, SETTINGS, BEST, "density.png", "curves.png", "densities.csv", "densities.png",
+    MASK, RESULTS, SETTINGS, BEST, PAGE, "density.png", "curves.png", "densities.csv", "densities.png",
     "snapshot_*.safetensors", "checkpoint-*", "runs", "predictions", "predictions.json", "nbest_predictions.json",
     CONFIG, "model*.safetensors*", "training_args.bin", "tokenizer*", "vocab*", "merges.txt",
 )  # fmt: skip

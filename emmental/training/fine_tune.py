@@ -11,11 +11,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProgressCallb
 from emmental.common import provenance
 from emmental.common.files import write_json
 from emmental.common.run_folder import RESULTS
+from emmental.common.text import listing
 from emmental.models.tokenizers import check_length, longest_text
 from emmental.recipes import paper_results
 from emmental.recipes.plan import make_plan
 from emmental.tasks.problem import Problem
-from emmental.training import checkpoints, processes, report
+from emmental.training import checkpoints, plots, processes, report, run_page
 from emmental.training.config import SMPConfig
 from emmental.training.optimiser import check_learning
 from emmental.training.preemption import Preemption
@@ -47,8 +48,9 @@ def fine_tune(
     }
     checkpoint = prepare_output(config, settings | loop_settings(config) | problem.reading)
     config.label_names = list(problem.label_names)
+    title, asked = report.dense_title(problem), report.dense_rows(config, plan, name, model, problem, checkpoint)
     if config.should_save:
-        print(report.dense_plan(config, plan, name, model, problem, checkpoint), flush=True)
+        print(listing(title, asked), flush=True)
 
     trainer = TaskTrainer(model, config, **problem.for_trainer(tokenizer))
     trainer.remove_callback(ProgressCallback)
@@ -57,12 +59,13 @@ def fine_tune(
     for callback in (checkpoints.Seal(), processes.OwnRandomness(), Preemption(trainer.accelerator)):
         trainer.add_callback(callback)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    measured, examined = problem.measure(trainer)
     results = {
         "task": problem.task,
         "model": name,
         "method": config.pruning_method,
         "density": 1.0,
-        **{name: value for name, value in problem.measure(trainer).items() if name.startswith("eval_")},
+        **{name: value for name, value in measured.items() if name.startswith("eval_")},
         **problem.majority(),
         "global_step": trainer.state.global_step,
         "seed": config.seed,
@@ -72,8 +75,10 @@ def fine_tune(
     }
     trainer.save_model()
     if config.should_save:
+        published = paper_results.published(problem.task, 1.0, paper_results.FINETUNED, kd=False, backbone=name)
+        course = plots.Course(trainer.state.log_history, f"eval_{problem.metrics[0]}", problem.baseline)
+        run_page.write(config, problem, title, asked, results, published, course.panels(), examined)
         write_json(output_dir / RESULTS, results)
         checkpoints.finish(output_dir)
-        published = paper_results.published(problem.task, 1.0, paper_results.FINETUNED, kd=False, backbone=name)
         print(report.dense_results(results, problem.metrics, output_dir, published), flush=True)
     return results

@@ -1,11 +1,12 @@
 """Label words for labels that were given none: the label's own name where the vocabulary has it, else the word that the
-frozen head says of the label's training texts and not of the others'.
+frozen head says of the label's training texts, or words, and not of the others'.
 
 Found once, before anything is trained; the mask's file holds them.
 """
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from transformers import PreTrainedTokenizerBase
 
 from emmental.common.errors import InputError
 from emmental.models.backbones import Backbone
-from emmental.models.forms import DenseForm
+from emmental.models.forms import DenseForm, vectors_of
+from emmental.models.losses import IGNORED
 from emmental.models.vocabulary import whole_words
 from emmental.recipes.kinds import Kind
 from emmental.tasks.batches import by_length
@@ -44,7 +46,8 @@ def find(config: SMPConfig, backbone: Backbone, problem: Problem) -> dict[str, s
 def label_words(backbone: Backbone, problem: Problem, device: torch.device) -> dict[str, str]:
     """A word for each label, no two alike. Errors as of find."""
     labels, vocabulary = list(problem.label_words), whole_words(backbone.tokenizer)
-    own = {} if problem.kind is Kind.VALUE else own_names(labels, backbone.tokenizer, set(vocabulary.values()))
+    nameless = problem.kind in (Kind.VALUE, Kind.TOKENS)  # a tag such as O is no word that stands for it
+    own = {} if nameless else own_names(labels, backbone.tokenizer, set(vocabulary.values()))
     words = {label: label for label in own}
     if lacking := [label for label in labels if label not in own]:
         left = {word: number for word, number in vocabulary.items() if number not in own.values()}
@@ -64,15 +67,20 @@ def own_names(labels: list[str], tokenizer: PreTrainedTokenizerBase, known: set[
 def choose(
     backbone: Backbone, problem: Problem, labels: list[str], candidates: dict[str, int], device: torch.device
 ) -> dict[str, str]:
-    """For each of these labels a word (of word -> id) whose logit at [CLS] is high on its texts and low on all others,
-    by the correlation over the texts; for a value one that rises with it. No word twice, and the correlations' sum is
-    the largest. Errors as of find."""
+    """For each of these labels a word (of word -> id) whose logit is high on its texts, at [CLS], or at its words, and
+    low on all others, by the correlation over them; for a value one that rises with it. No word twice, and the
+    correlations' sum is the largest. Errors as of find."""
     if len(labels) > len(candidates):
         raise InputError(f"{len(labels):,} labels, and the vocabulary has {len(candidates):,} words: give fewer labels")
     names = list(problem.label_words)
-    rows = sample(problem.train, problem.kind, len(names))
-    answers = answer_matrix(problem, rows)[:, [names.index(label) for label in labels]]
-    said = first_logits(backbone, problem.train.select(rows), list(candidates.values()), device)
+    if problem.kind is Kind.TOKENS:
+        rows, tokens, given = sample_tokens(problem.train, len(names))
+        answers = np.eye(len(names), dtype=np.float32)[given]
+    else:
+        rows = sample(problem.train, problem.kind, len(names))
+        tokens, answers = np.zeros_like(rows), answer_matrix(problem, rows)
+    answers = answers[:, [names.index(label) for label in labels]]
+    said = logits_at(backbone, problem.train.select(rows), tokens, list(candidates.values()), device)
     _, best = linear_sum_assignment(agreement(said, answers), maximize=True)
     words = list(candidates)
     return {label: words[number] for label, number in zip(labels, best, strict=True)}
@@ -107,6 +115,25 @@ def _pairs(features: Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield 1000 * first + rows, given
 
 
+def sample_tokens(features: Dataset, labels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Tokens that count, of each label as many, so far as there are, evenly spread over the data: their rows, which may
+    repeat, their places in these, and their labels, int64."""
+    found = [np.concatenate(part) for part in zip(*_counted(features), strict=True)]
+    each = max(LEAST, SAMPLE // labels)
+    picked = np.concatenate([spread(np.flatnonzero(found[-1] == label), each) for label in range(labels)])
+    return tuple(part[np.sort(picked)] for part in found)
+
+
+def _counted(features: Dataset) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows, places and labels of the tokens that count, a thousand rows at a time."""
+    for first, batch in enumerate(features.select_columns("labels").iter(1000)):
+        lengths, labels = [len(row) for row in batch["labels"]], np.concatenate(batch["labels"])
+        rows = 1000 * first + np.repeat(np.arange(len(lengths)), lengths)
+        places = np.concatenate([np.arange(length) for length in lengths])
+        counted = labels != IGNORED
+        yield rows[counted], places[counted], labels[counted]
+
+
 def spread(rows: np.ndarray, most: int) -> np.ndarray:
     """At most so many of the rows, evenly spread."""
     return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most, dtype=int)]
@@ -121,13 +148,20 @@ def answer_matrix(problem: Problem, rows: np.ndarray) -> np.ndarray:
 
 
 @torch.inference_mode()
-def first_logits(backbone: Backbone, features: Dataset, ids: list[int], device: torch.device) -> np.ndarray:
-    """The frozen head's logits of these words at each text's first token, float32 [rows, words]."""
+def logits_at(
+    backbone: Backbone, features: Dataset, tokens: np.ndarray, ids: list[int], device: torch.device
+) -> np.ndarray:
+    """The frozen head's logits of these words at one token of each text (int64 [rows]), float32 [rows, words]."""
     model, place = backbone.model, backbone.model.device
     was_training = model.training
     form, found = DenseForm(model.to(device).eval()), np.empty((len(features), len(ids)), np.float32)
     for rows, inputs in by_length(features, backbone.tokenizer):
-        logits = form(**inputs.to(device), first_only=True)[:, 0]
+        with vectors_of(model.base_model, partial(_at, tokens[rows])):
+            logits = form(**inputs.to(device))[:, 0]
         found[rows] = logits[:, ids].float().cpu().numpy()
     model.to(place).train(was_training)
     return found
+
+
+def _at(tokens: np.ndarray, vectors: torch.Tensor) -> torch.Tensor:
+    return vectors[np.arange(len(tokens)), tokens][:, None]

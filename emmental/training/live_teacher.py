@@ -32,7 +32,7 @@ class LiveTeacher:
         with recorded(self.layers) as layers:
             outputs = self.model(**given)
         if "logits" in outputs:
-            return {"logits": outputs["logits"][:, self.order], "layers": layers}
+            return {"logits": outputs["logits"][..., self.order], "layers": layers}
         mask = inputs.get("attention_mask")
         return {side: without_padding(outputs[side], mask) for side in SIDES} | {"layers": layers}
 

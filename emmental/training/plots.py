@@ -1,18 +1,19 @@
 """The pictures of a run: the density of each matrix, the curves over the steps, the metric of snapshots."""
 
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from emmental.common.pictures import save
 from emmental.pruning.matrices import layer_number, matrix_type, short_type
 from emmental.pruning.schedule import Schedule
 
 
-def draw_density(bits: dict[str, torch.Tensor], title: str, path: Path) -> None:
+def density(bits: dict[str, torch.Tensor], title: str) -> Figure:
     """Layers x matrix types, the remaining weights of each matrix in percent."""
     columns = list(dict.fromkeys(matrix_type(name) for name in bits))
     layers = sorted({layer_number(name) for name in bits})
@@ -32,54 +33,94 @@ def draw_density(bits: dict[str, torch.Tensor], title: str, path: Path) -> None:
         if not np.isnan(value):
             axes.text(column, row, f"{value:.2f}", ha="center", va="center")
     figure.colorbar(image, label="remaining weights (%)")
-    save(figure, path)
+    return figure
 
 
-def draw_curves(
-    history: list[dict], schedule: Schedule, metric: str, best_step: int, baseline: float | None, path: Path
-) -> None:
-    """Density, training loss and the chief metric over the steps; the metric that counts is marked."""
-    figure = Figure(figsize=(8, 8), layout="constrained")
-    top, middle, bottom = figure.subplots(3, sharex=True)
-    if schedule.lambda_decides:
-        measured = [(entry["step"], 100 * entry["density"]) for entry in history if "density" in entry]
-        top.plot(*zip(*measured, strict=True), color="tab:blue")
-    else:
-        steps = np.linspace(0, schedule.total_steps, 400)
-        top.plot(steps, [100 * schedule.density(step) for step in steps], color="tab:blue")
-        top.axvline(schedule.pruning_steps, color="grey", linestyle=":")
-        top.annotate(
-            f" N = {schedule.pruning_steps}: {100 * schedule.final_density:g} % remain",
-            (schedule.pruning_steps, 60),
-            color="dimgrey",
-        )
-    top.set(ylabel="remaining weights (%)", ylim=(0, 103))
+@dataclass(frozen=True)
+class Course:
+    """What is drawn over a run's steps: density, training loss and the chief metric. metric: as the history, Trainer's
+    log, names it; best_step: of the state that is kept; a dense run has no schedule, and keeps its last state."""
 
-    losses = [(entry["step"], entry["loss"]) for entry in history if "loss" in entry]
-    middle.plot(*zip(*losses, strict=True), color="tab:orange", label="loss")
-    tasks = [(entry["step"], entry["task_loss"]) for entry in history if entry.get("regulariser")]
-    if tasks:
-        middle.plot(*zip(*tasks, strict=True), color="tab:red", linewidth=0.8, label="without the regulariser")
-        middle.set_yscale("log")
-        middle.legend()
-    middle.set(ylabel="training loss")
+    history: list[dict]
+    metric: str
+    baseline: float | None
+    schedule: Schedule | None = None
+    best_step: int | None = None
 
-    points = {entry["step"]: entry[metric] for entry in history if metric in entry}
-    name = metric.removeprefix("eval_")
-    bottom.plot(points.keys(), points.values(), color="tab:green", marker=".", label=name)
-    bottom.plot(best_step, points[best_step], "*", color="black", markersize=12, label="what is kept")
-    _draw_baseline(bottom, baseline)
-    bottom.axvline(schedule.pruning_steps, color="grey", linestyle=":")
-    bottom.set(xlabel="step", ylabel=name)
-    bottom.legend()
-    for axes in (top, middle, bottom):
+    def curves(self) -> Figure:
+        """All in one, for a pruning run."""
+        figure = Figure(figsize=(8, 8), layout="constrained")
+        top, middle, bottom = figure.subplots(3, sharex=True)
+        self._density(top)
+        self._loss(middle)
+        self._metric(bottom)
+        bottom.set(xlabel="step")
+        return figure
+
+    def panels(self) -> dict[str, Figure]:
+        """Each as a picture of its own, small enough for a telephone; none of what was not logged."""
+        drawn = {
+            "remaining weights": (self._density, self.schedule),
+            "training loss": (self._loss, self._logged("loss")),
+            self._name(): (self._metric, self._logged(self.metric)),
+        }
+        return {name: self._panel(draw) for name, (draw, known) in drawn.items() if known}
+
+    def _panel(self, draw: Callable[[Axes], None]) -> Figure:
+        figure = Figure(figsize=(4.4, 3.1), layout="constrained")
+        axes = figure.subplots()
+        draw(axes)
+        axes.set(xlabel="step")
+        return figure
+
+    def _logged(self, name: str) -> dict[int, float]:
+        return {entry["step"]: entry[name] for entry in self.history if name in entry}
+
+    def _name(self) -> str:
+        return self.metric.removeprefix("eval_")
+
+    def _density(self, axes: Axes) -> None:
+        schedule = self.schedule
+        if schedule.lambda_decides:
+            measured = self._logged("density")
+            axes.plot(measured.keys(), [100 * density for density in measured.values()], color="tab:blue")
+        else:
+            steps = np.linspace(0, schedule.total_steps, 400)
+            axes.plot(steps, [100 * schedule.density(step) for step in steps], color="tab:blue")
+            axes.axvline(schedule.pruning_steps, color="grey", linestyle=":")
+            axes.annotate(
+                f" N = {schedule.pruning_steps}: {100 * schedule.final_density:g} % remain",
+                (schedule.pruning_steps, 60),
+                color="dimgrey",
+            )
+        axes.set(ylabel="remaining weights (%)", ylim=(0, 103))
         axes.grid(alpha=0.3)
-    save(figure, path)
+
+    def _loss(self, axes: Axes) -> None:
+        losses = self._logged("loss")
+        axes.plot(losses.keys(), losses.values(), color="tab:orange", label="loss")
+        tasks = [(entry["step"], entry["task_loss"]) for entry in self.history if entry.get("regulariser")]
+        if tasks:
+            axes.plot(*zip(*tasks, strict=True), color="tab:red", linewidth=0.8, label="without the regulariser")
+            axes.set_yscale("log")
+            axes.legend()
+        axes.set(ylabel="training loss")
+        axes.grid(alpha=0.3)
+
+    def _metric(self, axes: Axes) -> None:
+        points = self._logged(self.metric)
+        axes.plot(points.keys(), points.values(), color="tab:green", marker=".", label=self._name())
+        if self.schedule:
+            kept = self.best_step, points[self.best_step]
+            axes.plot(*kept, "*", color="black", markersize=12, label="what is kept")
+            axes.axvline(self.schedule.pruning_steps, color="grey", linestyle=":")
+        _draw_baseline(axes, self.baseline)
+        axes.set(ylabel=self._name())
+        axes.legend()
+        axes.grid(alpha=0.3)
 
 
-def draw_densities(
-    rows: pd.DataFrame, metric: str, end: tuple[float, float], baseline: float | None, path: Path
-) -> None:
+def densities(rows: pd.DataFrame, metric: str, end: tuple[float, float], baseline: float | None) -> Figure:
     """The metric of a run's snapshots over their density; the run's own result at ``end`` is marked."""
     figure = Figure(figsize=(6.5, 4.2), layout="constrained")
     axes = figure.subplots()
@@ -89,7 +130,7 @@ def draw_densities(
     axes.set(xlabel="remaining weights (%)", ylabel=metric)
     axes.grid(alpha=0.3)
     axes.legend()
-    save(figure, path)
+    return figure
 
 
 def _draw_baseline(axes, baseline: float | None) -> None:

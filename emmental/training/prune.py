@@ -9,10 +9,11 @@ from transformers import ProgressCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
 from emmental import masks
-from emmental.common import provenance
+from emmental.common import pictures, provenance
 from emmental.common.errors import InputError
 from emmental.common.files import write_csv, write_json
 from emmental.common.run_folder import BEST, RESULTS
+from emmental.common.text import listing
 from emmental.models.backbones import Backbone
 from emmental.models.layers import blocks
 from emmental.models.tokenizers import check_length, longest_text
@@ -22,7 +23,7 @@ from emmental.pruning.score_init import init_scores
 from emmental.recipes import paper_results
 from emmental.recipes.plan import Plan, make_plan
 from emmental.tasks.problem import Problem
-from emmental.training import checkpoints, plots, processes, report, snapshots
+from emmental.training import checkpoints, plots, processes, report, run_page, snapshots
 from emmental.training.activations import input_norms
 from emmental.training.config import SMPConfig
 from emmental.training.live_teacher import LiveTeacher, check_layers
@@ -63,9 +64,10 @@ def prune(config: SMPConfig, student: Student, problem: Problem) -> dict:
         settings["teacher_layers"] = taught_layers.way
     checkpoint = prepare_output(config, settings)
     config.label_names = list(problem.label_names)
+    asked = report.plan_rows(config, plan, student.backbone, problem, layers, teacher, taught_layers, checkpoint)
+    title = report.plan_title(config, plan, problem)
     if config.should_save:
-        shown = report.plan(config, plan, student.backbone, problem, layers, teacher, taught_layers, checkpoint)
-        print(shown, flush=True)
+        print(listing(title, asked), flush=True)
 
     taught = None
     if teacher:
@@ -81,7 +83,7 @@ def prune(config: SMPConfig, student: Student, problem: Problem) -> dict:
         del teacher  # all that is wanted of it is in its place
     trainer = build_trainer(config, student, problem, schedule, taught)
     train(trainer, checkpoint)
-    return conclude(trainer, student, problem, time.monotonic() - started)
+    return conclude(trainer, student, problem, time.monotonic() - started, (title, asked))
 
 
 def checked_teacher(config: SMPConfig, backbone: Backbone, problem: Problem) -> Teacher:
@@ -198,43 +200,50 @@ def train(trainer: SMPTrainer, checkpoint: Path | None) -> None:
         trainer.evaluate()
 
 
-def conclude(trainer: SMPTrainer, student: Student, problem: Problem, seconds: float) -> dict:
-    """Evaluate the best state once more, write the run's files, show the table."""
+def conclude(
+    trainer: SMPTrainer, student: Student, problem: Problem, seconds: float, plan: tuple[str, dict[str, str]]
+) -> dict:
+    """Evaluate the best state once more, write the run's files, show the table. plan: what was shown before training,
+    title and rows."""
     trainer.accelerator.wait_for_everyone()  # until the best state is written
     config, info, output_dir = trainer.args, student.info, Path(trainer.args.output_dir)
     metric = f"eval_{problem.metrics[0]}"
     history = trainer.state.log_history.copy()
     student.restore(output_dir / BEST)
+    measured, examined = problem.measure(trainer)
     results = {
-        **outcome(trainer, problem, info),
+        **outcome(trainer, problem, info, measured),
         "seconds": seconds,
         **provenance.of_this_run(),
     }
     if config.should_save:
         mask = student.leave(output_dir)
         title = f"{problem.task}, {100 * mask.density():.2f} % of {info.base_model} remain"
-        plots.draw_density(mask.bits, title, output_dir / "density.png")
-        best_step = results["best_step"]
-        plots.draw_curves(history, trainer.schedule, metric, best_step, problem.baseline, output_dir / "curves.png")
+        pictures.save(plots.density(mask.bits, title), output_dir / "density.png")
+        course = plots.Course(history, metric, problem.baseline, trainer.schedule, results["best_step"])
+        pictures.save(course.curves(), output_dir / "curves.png")
+        panels = course.panels()
         if config.snapshot_densities:
             rows = snapshots.collect(history, config.densities_in_passing(), problem.metrics)
             write_csv(rows, output_dir / "densities.csv")
             end = config.final_threshold, results[metric]
-            plots.draw_densities(rows, problem.metrics[0], end, problem.baseline, output_dir / "densities.png")
+            passed = plots.densities(rows, problem.metrics[0], end, problem.baseline)
+            pictures.save(passed, output_dir / "densities.png")
+            panels["densities in passing"] = passed
+        published = paper_results.of_run(problem.task, config, info.base_model)
+        run_page.write(config, problem, *plan, results, published, panels, examined, mask)
         write_json(output_dir / RESULTS, results)
         checkpoints.finish(output_dir)
-        published = paper_results.of_run(problem.task, config, info.base_model)
         print(report.results(results, problem.metrics, mask, output_dir, published), flush=True)
     return results
 
 
-def outcome(trainer: SMPTrainer, problem: Problem, info: masks.MaskInfo) -> dict:
-    """What came of the run, measured with the state that is kept: the part of all_results.json that a repetition gives
-    again."""
+def outcome(trainer: SMPTrainer, problem: Problem, info: masks.MaskInfo, measured: dict[str, float]) -> dict:
+    """What came of the run: the part of all_results.json that a repetition gives again. measured: the metrics of the
+    state that is kept."""
     config, metric = trainer.args, f"eval_{problem.metrics[0]}"
     evaluations = checkpoints.final_evaluations(trainer.state.log_history, metric, trainer.schedule)
     best = checkpoints.best_evaluation(evaluations, metric, trainer.schedule)
-    measured = problem.measure(trainer)
     return {
         "task": problem.task,
         "model": info.base_model,

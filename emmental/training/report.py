@@ -6,17 +6,22 @@ from pathlib import Path
 import torch
 from transformers import ProgressCallback
 
-from emmental.common.run_folder import MASK, MODEL
+from emmental.common.run_folder import MASK, MODEL, PAGE
 from emmental.common.text import duration, file_size, listing, readable, some
 from emmental.masks.mask import Mask
 from emmental.recipes import paper_results
 from emmental.recipes.plan import density_row, pruning_row, rate_row, score_rows, title
 
 
-def plan(config, plan, backbone, problem, layers, teacher, taught_layers, checkpoint) -> str:
+def plan_title(config, plan, problem) -> str:
+    """What a pruning run is, in a few words."""
+    return f"{problem.task} with {title(config, plan)}"
+
+
+def plan_rows(config, plan, backbone, problem, layers, teacher, taught_layers, checkpoint) -> dict[str, str]:
     """The table that is shown before training; see training.prune for what goes in."""
     weights = sum(layer.weight.numel() for layer in layers.values())
-    rows = {
+    return {
         "backbone": f"{backbone.name} ({type(backbone.model).__name__})"
         + (", its masked-LM head drawn at random: the checkpoint has none" if backbone.random_head else ""),
         "masked": f"{len(layers)} matrices, {weights:,} weights; "
@@ -37,19 +42,22 @@ def plan(config, plan, backbone, problem, layers, teacher, taught_layers, checkp
         **({"its layers": f"{taught_layers}{_each(config)}"} if taught_layers else {}),
         **_place_rows(config, checkpoint),
     }
-    return listing(f"{problem.task} with {title(config, plan)}", rows)
 
 
-def dense_plan(config, plan, name, model, problem, checkpoint) -> str:
+def dense_title(problem) -> str:
+    """What a dense run is, in a few words."""
+    return f"{problem.task}, fine-tuned densely"
+
+
+def dense_rows(config, plan, name, model, problem, checkpoint) -> dict[str, str]:
     """The table that is shown before fine-tuning; see fine_tune.fine_tune for what goes in."""
-    rows = {
+    return {
         "model": f"{name} ({type(model).__name__}), {model.num_parameters():,} parameters, all trained",
         **_data_rows(problem),
         "steps": _steps(plan),
         "learning rate": rate_row(config),
         **_place_rows(config, checkpoint),
     }
-    return listing(f"{problem.task}, fine-tuned densely", rows)
 
 
 def _steps(plan) -> str:
@@ -101,6 +109,7 @@ def results(measured: dict, metrics: tuple[str, ...], mask: Mask, output_dir: Pa
         "mask": f"{MASK}, {file_size(output_dir / MASK)}",
         **({"model": f"{MODEL}, {file_size(output_dir / MODEL)}"} if (output_dir / MODEL).exists() else {}),
         "time": duration(measured["seconds"]),
+        "report": PAGE,
         "pictures": "density.png, curves.png",
     }
     return listing(f"results of {output_dir}", rows)
@@ -111,6 +120,7 @@ def dense_results(measured: dict, metrics: tuple[str, ...], output_dir: Path, pu
     rows = _metric_rows(measured, metrics, published) | {
         "model": f"{MODEL}, {file_size(output_dir / MODEL)}",
         "time": duration(measured["seconds"]),
+        "report": PAGE,
     }
     return listing(f"results of {output_dir}", rows)
 

@@ -23,8 +23,8 @@ def layer_bytes(features: Dataset, layers: int, hidden: int) -> int:
 class StoredTeacher:
     """What a live teacher says of these features, on the teacher's device, whatever batches it is asked for.
 
-    layers: bfloat16 [layers, tokens, hidden], the rows' tokens one after the other. logits: of labels [rows, labels] or
-    of both sides of spans [tokens], in the precision that the teacher computes in.
+    layers: bfloat16 [layers, tokens, hidden], the rows' tokens one after the other. logits: of texts [rows, labels], of
+    words [tokens, labels] or of both sides of spans [tokens], in the precision that the teacher computes in.
     """
 
     def __init__(self, teacher: LiveTeacher, features: Dataset, tokenizer: PreTrainedTokenizerBase):
@@ -45,9 +45,10 @@ class StoredTeacher:
         for kept, layer in zip(self.layers, taught.pop("layers"), strict=True):
             kept[places] = layer[real].to(DTYPE)
         for name, values in taught.items():
-            where, values = (rows, values) if name == "logits" else (places, values[real])
+            self.of_texts = name == "logits" and values.ndim == 2
+            where, values = (rows, values) if self.of_texts else (places, values[real])
             if name not in self.logits:
-                count = len(self.starts) if name == "logits" else self.tokens
+                count = len(self.starts) if self.of_texts else self.tokens
                 self.logits[name] = values.new_empty(count, *values.shape[1:])
             self.logits[name][where] = values
 
@@ -56,8 +57,8 @@ class StoredTeacher:
         places = self._places(rows, inputs["input_ids"].shape[1])
         taught = {"layers": [layer[places] for layer in self.layers]}
         for name, values in self.logits.items():
-            by_row = name == "logits"
-            taught[name] = values[rows] if by_row else without_padding(values[places], inputs["attention_mask"])
+            found = values[rows if self.of_texts else places]
+            taught[name] = found if name == "logits" else without_padding(found, inputs["attention_mask"])
         return taught
 
     def _places(self, rows: torch.Tensor, length: int) -> torch.Tensor:

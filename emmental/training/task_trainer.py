@@ -6,6 +6,7 @@ Builds on public hooks only; knows no task and no mask.
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 from transformers import Trainer
@@ -49,6 +50,7 @@ class TaskTrainer(Trainer):
         self.learning_layers = blocks(model) if args.alpha_hidden else []
         self.more_eval_datasets = more_eval_datasets or {}
         self.last_losses: dict[str, torch.Tensor] = {}
+        self.answered_rows: list[torch.Tensor] | None = None  # while ``predict`` is at work
 
     def get_train_dataloader(self):
         """Trainer's batches, those of similar length in an order of our own; see sampler.SimilarLengths."""
@@ -79,6 +81,8 @@ class TaskTrainer(Trainer):
         new, everywhere = self.new_examples(model.training)
         inputs = dict(inputs)
         rows = inputs.pop("row", None)
+        if self.answered_rows is not None:
+            self.answered_rows.append(self.accelerator.gather_for_metrics(rows))
         counted = first(inputs, new)
         with recorded(self.learning_layers if model.training else []) as layers:
             loss, outputs = super().compute_loss(model, counted if model.training else inputs, True, num_items_in_batch)
@@ -125,12 +129,28 @@ class TaskTrainer(Trainer):
                     metrics |= super().evaluate(dataset, ignore_keys, f"{metric_key_prefix}_{name}")
         return metrics
 
+    def predict(self, test_dataset, ignore_keys=None, metric_key_prefix="test"):
+        """Trainer's prediction, in the order of the data set: batches of similar length come in another one."""
+        if "row" not in test_dataset.column_names:
+            test_dataset = test_dataset.add_column("row", np.arange(len(test_dataset)))
+        self.answered_rows = []
+        prediction = super().predict(test_dataset, ignore_keys, metric_key_prefix)
+        order = torch.cat(self.answered_rows).argsort().numpy(force=True)
+        self.answered_rows = None
+        predictions, label_ids = (in_order(part, order) for part in (prediction.predictions, prediction.label_ids))
+        return prediction._replace(predictions=predictions, label_ids=label_ids)
+
     def log(self, logs, start_time=None):
         """Trainer's log entries, with the losses apart."""
         if "loss" in logs:
             means = self.accelerator.reduce(self.last_losses, reduction="mean")
             logs |= {name: value.item() for name, value in means.items()}
         super().log(logs, start_time)
+
+
+def in_order(arrays: np.ndarray | tuple[np.ndarray, ...], order: np.ndarray) -> np.ndarray | tuple[np.ndarray, ...]:
+    """An array, or several of them, with the rows in this order."""
+    return tuple(array[order] for array in arrays) if isinstance(arrays, tuple) else arrays[order]
 
 
 def first(inputs: dict[str, torch.Tensor], count: int) -> dict[str, torch.Tensor]:

@@ -23,30 +23,37 @@ SIDES = ("start_logits", "end_logits")
 
 
 class TeacherLogits:
-    """Logits of all rows of a training set; of spans memory-mapped, of the lengths that the rows have without padding.
+    """Logits of all rows of a training set; of spans and of words memory-mapped, of the lengths that the rows have
+    without padding.
 
     order: which of the teacher's logits belongs to each of the task's labels.
     """
 
     def __init__(self, stored: Dataset, order: tuple[int, ...]):
         self.stored, self.order = stored, list(order)
+        self.by_token = "logits" not in stored.column_names or np.ndim(stored[0]["logits"]) > 1
         self._table = cache(self._on_device)
 
     def batch(self, rows: torch.Tensor, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Float32 logits of these rows (int64 [batch]) by name: ``logits`` [batch, labels] in the task's order, or
-        start_logits and end_logits [batch, longest of the rows], padded with PADDING_LOGIT. inputs: what the student
-        reads of them, which is not looked at."""
-        if "logits" in self.stored.column_names:
+        """Float32 logits of these rows (int64 [batch]) by name: ``logits`` [batch, labels] in the task's order, of
+        words [batch, length, labels], or start_logits and end_logits [batch, length], padded with PADDING_LOGIT.
+        inputs: what the student reads of them, of this length."""
+        if not self.by_token:
             return {"logits": self._table(rows.device)[rows]}
-        found = self.stored[rows.tolist()]
-        return {
-            side: pad_sequence([torch.tensor(row) for row in found[side]], True, PADDING_LOGIT).to(rows.device)
-            for side in SIDES
-        }
+        length, found = inputs["input_ids"].shape[1], self.stored[rows.tolist()]
+        padded = {name: _padded(column, length).to(rows.device) for name, column in found.items()}
+        return {name: logits[..., self.order] if name == "logits" else logits for name, logits in padded.items()}
 
     def _on_device(self, device: torch.device) -> torch.Tensor:
         """All rows' logits [rows, labels] in the task's order, so that no batch waits for the host: 4.7 MB for MNLI."""
         return torch.from_numpy(self.stored.with_format("numpy")["logits"][:])[:, self.order].float().to(device)
+
+
+def _padded(rows: list[list], length: int) -> torch.Tensor:
+    """Rows of token logits as a tensor [rows, length, …]: a batch that was cut keeps the length it was padded to."""
+    logits = pad_sequence([torch.tensor(row) for row in rows], True, PADDING_LOGIT)
+    behind = logits.new_full((len(rows), length - logits.shape[1], *logits.shape[2:]), PADDING_LOGIT)
+    return torch.cat([logits, behind], dim=1)
 
 
 def stored_logits(model: PreTrainedModel, features: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:
@@ -69,7 +76,8 @@ def stored_logits(model: PreTrainedModel, features: Dataset, tokenizer: PreTrain
 def compute_logits(
     model: PreTrainedModel, features: Dataset, tokenizer: PreTrainedTokenizerBase
 ) -> dict[str, list[np.ndarray]]:
-    """Float32 logits of each row by name: ``logits`` [labels], or start_logits and end_logits [the row's length]."""
+    """Float32 logits of each row by name: ``logits`` [labels], of words [the row's length, labels], or start_logits and
+    end_logits [the row's length]."""
     known = inspect.signature(model.forward).parameters
     found = {}
     for rows, inputs in by_length(features, tokenizer):
@@ -77,7 +85,8 @@ def compute_logits(
         for name in [name for name in ("logits", *SIDES) if name in outputs]:
             column = found.setdefault(name, [None] * len(features))
             for row, values, length in zip(rows, outputs[name], inputs["attention_mask"].sum(1), strict=True):
-                column[row] = (values if name == "logits" else values[:length]).float().cpu().numpy()
+                of_text = name == "logits" and values.ndim == 1
+                column[row] = (values if of_text else values[:length]).float().cpu().numpy()
     return found
 
 

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from emmental.common.errors import InputError
 from emmental.models.backbones import DENSE_MODELS, load_model, load_tokenizer
+from emmental.models.losses import IGNORED
 from emmental.recipes.kinds import Kind
 from emmental.tasks.problem import Problem
 from emmental.training.teacher_logits import SIDES, compute_logits
@@ -102,7 +103,11 @@ def check_order(teacher: Teacher, problem: Problem, tokenizer: PreTrainedTokeniz
 
 
 def _check_classes(teacher: Teacher, labels: list[str], sample: Dataset, logits: dict) -> None:
-    truth, predicted = np.array(sample["labels"][:]), np.array(logits["logits"]).argmax(1)
+    truth, predicted = sample["labels"][:], [row.argmax(-1) for row in logits["logits"]]
+    if np.ndim(truth[0]):  # of words
+        truth, predicted = np.concatenate(truth), np.concatenate(predicted)
+        predicted, truth = predicted[truth != IGNORED], truth[truth != IGNORED]
+    truth, predicted = np.array(truth), np.array(predicted)
     every = range(len(labels))
     met = [label for label in every if (truth == label).any()]
     # shares [labels, logits]: classes count alike, so that the commonest is no good answer

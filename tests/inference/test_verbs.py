@@ -31,7 +31,8 @@ def mask_file(tiny_bert, tmp_path):
 
 
 def test_every_verb_has_help(capsys):
-    for verb in ("inspect", "convert", "diff", "fold", "predict", "eval", "shrink", "pack", "export", "push", "pull"):
+    verbs = "inspect convert diff fold predict eval shrink pack export push pull list"
+    for verb in verbs.split():
         with pytest.raises(SystemExit):
             build_parser().parse_args([verb, "--help"])
         assert f"usage: smp {verb}" in capsys.readouterr().out

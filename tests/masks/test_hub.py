@@ -1,7 +1,6 @@
 """Masks on the Hub: the card as the Hub reads it, push and pull against a server here that answers as the Hub does."""
 
 import base64
-import dataclasses
 import json
 
 import huggingface_hub
@@ -11,7 +10,6 @@ from huggingface_hub import ModelCard
 from emmental import masks
 from emmental.common.errors import InputError
 from emmental.masks import hub
-from emmental.recipes.kinds import Kind
 from tests.helpers import loopback
 from tests.helpers.tiny import random_mask
 
@@ -27,18 +25,6 @@ def mask(tiny_bert):
 def mask_file(mask, tmp_path):
     masks.save(mask, tmp_path / "mine.smp")
     return tmp_path / "mine.smp"
-
-
-@pytest.fixture
-def server(monkeypatch):
-    """In place of huggingface.co, with somebody logged in."""
-    with loopback.Server() as running:
-        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", running.url)
-        template = running.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setenv("HF_TOKEN", "hf_nobody")
-        yield running
 
 
 class Hub:
@@ -88,10 +74,31 @@ def test_mask_and_card_are_one_commit(mask, mask_file, server):
     server.answer = Hub()
     said = hub.push(mask_file, "someone/films")
     assert said == f"someone/films: mask.smp and README.md pushed ({server.url}/someone/films/commit/c0)"
+    card = str(hub.card(mask, hub.Known(repository="someone/films")))
+    assert pushed(server) == {"mask.smp": mask_file.read_bytes(), "README.md": card.encode()}
+
+
+def pushed(server):
+    """What the one commit holds: contents by name."""
     (commit,) = server.answer.commits
     files = {line["value"]["path"]: line["value"]["content"] for line in commit if line["key"] == "file"}
-    files = {name: base64.b64decode(content) for name, content in files.items()}
-    assert files == {"mask.smp": mask_file.read_bytes(), "README.md": str(hub.card(mask)).encode()}
+    return {name: base64.b64decode(content) for name, content in files.items()}
+
+
+def test_what_a_run_leaves_beside_its_mask_goes_along(mask, mask_file, server):
+    results = {"task": "sst2", "density": mask.density(), "eval_accuracy": 0.75, "eval_loss": 0.5}
+    mask_file.with_name("all_results.json").write_text(json.dumps(results))
+    mask_file.with_name("density.png").write_bytes(b"a picture")
+    server.answer = Hub()
+    said = hub.push(mask_file, "someone/films", known=hub.Known(license="mit", languages=["en"], datasets=["a/films"]))
+    assert said.startswith("someone/films: mask.smp, README.md and density.png pushed")
+    files = pushed(server)
+    assert files["density.png"] == b"a picture"
+    text = files["README.md"].decode()
+    assert "![Densities of all matrices](density.png)" in text
+    data = ModelCard(text).data
+    assert (data.license, data.language, data.datasets) == ("mit", ["en"], ["a/films"])
+    assert [(one.metric_name, one.metric_value) for one in data.eval_results] == [("accuracy", 0.75)]
 
 
 def test_what_the_hub_says_of_a_card_reaches_the_user(mask_file, server):
@@ -135,31 +142,3 @@ def test_a_pulled_mask_is_checked(mask_file, server, name, message):
     server.answer = Hub(files={name: bytes(content)})
     with pytest.raises(InputError, match=message):
         hub.pull("someone/films")
-
-
-def described(mask, **info):
-    """The card's metadata, as written, of a mask with this info."""
-    changed = masks.Mask(mask.bits, dataclasses.replace(mask.info, **info))
-    return ModelCard(str(hub.card(changed))).data.to_dict()
-
-
-def test_the_card_of_a_mask_on_a_model_of_the_hub(mask):
-    assert described(mask, base_model="bert-base-uncased", base_revision="86b5") == {
-        "base_model": "bert-base-uncased",
-        "base_model_relation": "adapter",
-        "library_name": "smp-pruning",
-        "pipeline_tag": "text-classification",
-        "tags": ["pruning", "mask", "sst2"],
-    }
-    assert described(mask, task="squad_v2", kind=Kind.SPAN)["pipeline_tag"] == "question-answering"
-
-
-def test_the_card_says_what_it_is(mask):
-    text = str(hub.card(mask))
-    assert f"# sst2 on {mask.info.base_model}, {100 * mask.density():.2f} % of the encoder's weights" in text
-    assert json.loads(text.split("```json")[1].split("```")[0]) == dataclasses.asdict(mask.info)
-
-
-def test_a_folder_is_no_base_model_of_the_hub(mask):
-    found = described(mask, base_model="/models/bert: mine", base_revision="")
-    assert found.keys() == {"library_name", "pipeline_tag", "tags"}

@@ -85,7 +85,7 @@ def traced(launcher, batch, uneven, model, folder, *way, **variables):
     assert run.returncode == 0, run.stderr
     assert run.stdout.count("results of out") == 1
     assert {path.name for path in (folder / "out").iterdir()} == {
-        "mask.safetensors", "all_results.json", "settings.json", "density.png", "curves.png", "runs",
+        "mask.safetensors", "all_results.json", "settings.json", "report.html", "density.png", "curves.png", "runs",
     }  # fmt: skip
     (logs,) = (folder / "out" / "runs").iterdir()
     assert len(list(logs.iterdir())) == 1  # of one process
@@ -95,6 +95,12 @@ def traced(launcher, batch, uneven, model, folder, *way, **variables):
     return {tag: points for tag, points in scalars.items() if not any(word in tag for word in MEASURED)}, masks
 
 
+def mistakes(folder):
+    """The report's table of them: each text beside its own answer."""
+    page = (folder / "out" / "report.html").read_text(encoding="utf-8")
+    return re.search(r'<table class="cards">.*?</table>', page, re.DOTALL)[0]
+
+
 @pytest.mark.parametrize("way", [(), ("at_once",)], ids=["layer by layer", "at once"])
 def test_two_processes_train_as_one(way, uneven, tmp_path):
     model = save_tiny_bert(tmp_path / "bert", tiny_config(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0))
@@ -102,6 +108,7 @@ def test_two_processes_train_as_one(way, uneven, tmp_path):
     two, masks = traced(ACCELERATE, 4, uneven, model, tmp_path / "two", *way)
     assert len(alone) == 2 * 7 + 1  # 6 full batches and one of 5 in each epoch; and before the first step
     assert masks == [alone, alone]
+    assert mistakes(tmp_path / "two") == mistakes(tmp_path / "one")
     assert two.keys() == one.keys()
     assert {"train/loss", "train/task_loss", "train/regulariser", "eval/loss", "eval/accuracy"} <= one.keys()
     for tag, points in one.items():

@@ -22,7 +22,9 @@ from tests.helpers.tiny import data_flags, save_tiny_bert, short_run, tiny_confi
 def test_files_of_a_run(finished):
     output_dir, _ = finished
     files = {path.name for path in output_dir.iterdir()}
-    assert files == {"mask.safetensors", "all_results.json", "settings.json", "density.png", "curves.png", "runs"}
+    assert files == {
+        "mask.safetensors", "all_results.json", "settings.json", "report.html", "density.png", "curves.png", "runs",
+    }  # fmt: skip
     results = json.loads((output_dir / "all_results.json").read_text())
     assert not any(isinstance(value, dict | list) for value in results.values())
     assert results["task"] == "sst2"
@@ -50,6 +52,7 @@ def test_what_a_run_prints(finished):
         r"accuracy +\d\.\d{4} +\(best of 3 evaluations at this density, step \d+",
         r"majority class +0\.5000",
         r"density +0\.2\d{3} +\(1,0\d\d of 4,096 weights\)",
+        r"report +report\.html",
     ):
         assert re.search(line, run.stdout), line
     assert re.search(r"15/15 .*density=0\.250, loss=\d", run.stderr)

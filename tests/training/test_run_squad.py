@@ -61,7 +61,7 @@ def test_files_and_table_of_a_run(trained, folder):
     output_dir, run = trained
     files = {path.name for path in output_dir.iterdir()}
     assert files == {
-        "mask.safetensors", "all_results.json", "settings.json", "density.png", "curves.png",
+        "mask.safetensors", "all_results.json", "settings.json", "report.html", "density.png", "curves.png",
         "predictions.json", "nbest_predictions.json",
     }  # fmt: skip
     results = json.loads((output_dir / "all_results.json").read_text())

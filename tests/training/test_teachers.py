@@ -250,10 +250,15 @@ def test_rows_come_in_the_task_s_order_and_padded(device):
     assert batch["logits"].device.type == device.type
     assert batch["logits"].tolist() == [[6.0, 4.0, 5.0], [3.0, 1.0, 2.0]]
     stored = Dataset.from_dict({"start_logits": [[1.0], [2.0, 3.0]], "end_logits": [[4.0], [5.0, 6.0]]})
-    batch = TeacherLogits(stored, (0, 1)).batch(torch.tensor([0, 1], device=device), {})
+    inputs = {"input_ids": torch.zeros(2, 3, device=device)}  # of a batch that had a longer row
+    batch = TeacherLogits(stored, (0, 1)).batch(torch.tensor([0, 1], device=device), inputs)
     assert batch["start_logits"].device.type == device.type
-    assert batch["start_logits"].tolist() == [[1.0, PADDING_LOGIT], [2.0, 3.0]]
+    assert batch["start_logits"].tolist() == [[1.0, *[PADDING_LOGIT] * 2], [2.0, 3.0, PADDING_LOGIT]]
     assert batch["end_logits"].dtype == torch.float32
+    stored = Dataset.from_dict({"logits": [[[1.0, 2.0]], [[3.0, 4.0], [5.0, 6.0]]]})  # of words
+    batch = TeacherLogits(stored, (1, 0)).batch(torch.tensor([1, 0], device=device), inputs)
+    nothing = [PADDING_LOGIT] * 2
+    assert batch["logits"].tolist() == [[[4.0, 3.0], [6.0, 5.0], nothing], [[2.0, 1.0], nothing, nothing]]
 
 
 def test_span_distillation_ignores_padding(device):
