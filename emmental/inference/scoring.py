@@ -8,7 +8,7 @@ from emmental.common.text import file_size, listing, readable, some
 from emmental.export import shrunk_folder
 from emmental.inference.load import load_pruned, set_runtime
 from emmental.inference.pruned import PrunedModel
-from emmental.inference.sentences import Pruned, feature_logits
+from emmental.inference.sentences import Pruned, dataset_logits
 from emmental.inference.subjects import Subject, label_words
 from emmental.inference.words import best_tags
 from emmental.models.backbones import Backbone
@@ -67,7 +67,7 @@ def _measure(pruned: PrunedModel, source: Source, reading: dict) -> dict[str, fl
     measured = {}
     for name, split in sentences.load_validation(task, source).items():
         features = tokenized(split, pruned.tokenizer, pruned.reading_length(reading.get("max_length")))
-        logits = feature_logits(pruned.model, pruned.tokenizer, features[:])[:, in_order]
+        logits = dataset_logits(pruned.model, pruned.tokenizer, features)[:, in_order]
         figures = metrics.score(task, answers(task, logits), features["labels"][:])
         measured |= {f"{name}_{metric}".removeprefix("_"): value for metric, value in figures.items()}
     return measured

@@ -99,8 +99,9 @@ def write(output: Path, task: str, command: str, log_axis: bool) -> str:
     runs = collect(output, metric)
     points = over_seeds(runs, metric)
     write_csv(runs.loc[:, "method":].round({"seconds": 1}), output / "comparison.csv")
-    rows, (called, model) = table(points, task, metric), points.iloc[0][["task", "model"]]
-    text = f"**{called}**, {model}\n\n{markdown(rows)}"
+    rows, first = table(points, task, metric), points.iloc[0]
+    name, model = first["task"], first["model"]
+    text = f"**{name}**, {model}\n\n{markdown(rows)}"
     note = (
         f"{metric} on the validation set after the last step, mean ± standard deviation over the seeds; the density "
         f"is measured."
@@ -112,7 +113,7 @@ def write(output: Path, task: str, command: str, log_axis: bool) -> str:
     page.write(
         output / PAGE,
         "comparison",
-        title=f"{called}: pruning methods compared",
+        title=f"{name}: pruning methods compared",
         model=model,
         note=note,
         rows=rows,

@@ -15,9 +15,9 @@ def output(tmp_path):
     runs = (("smp-s+kd_0.1", 1, 0.1, 0.75), ("smp-s+kd_0.1", 2, 0.1, 0.5), ("finetune", 1, 1.0, 0.875))
     for folder, seed, density, accuracy in runs:
         run = {
-            "model": "m<b>", "density": density, "seed": seed, "eval_accuracy": accuracy, "trained_parameters": 10,
-            "majority_eval_accuracy": 0.5, "global_step": 9, "seconds": 75, "torch": "2", "transformers": "5",
-            "python": "3", "commit": "", "command": "python x",
+            "task": "sst2", "model": "m<b>", "density": density, "seed": seed, "eval_accuracy": accuracy,
+            "trained_parameters": 10, "majority_eval_accuracy": 0.5, "global_step": 9, "seconds": 75, "torch": "2",
+            "transformers": "5", "python": "3", "commit": "", "command": "python x",
         }  # fmt: skip
         place = tmp_path / folder / f"seed_{seed}"
         write_json(place / "all_results.json", run)
