@@ -44,6 +44,7 @@ def main() -> None:
             return
         if any(run.held_back for run in runs):
             held_back.write(places.glue, places.held_back)
+            held_back.write_questions(places.squad_files()[0], places.questions)
         failed = finish(commands, output, arguments.at_once, time.monotonic() + 60 * arguments.minutes)
     print(layerwise_report.write(output, arguments.picture))
     if failed:

@@ -12,9 +12,11 @@ from benchmarks.experiments.layerwise_runs import (
     CHOICE_TASKS,
     CHOSEN,
     DENSE,
+    DROPPED,
     FULL,
     MASKS,
     ONLY,
+    PIECES_TASKS,
     PLAIN,
     TASKS,
     WITHOUT,
@@ -28,7 +30,13 @@ from emmental.common.text import markdown
 from emmental.launch.jobs import is_span
 from emmental.recipes.table import RECIPES
 
-TITLES = {DENSE: "dense", FULL: "full recipe", MASKS: "without norms: masks alone", PLAIN: "plain SMP-S"}
+TITLES = {
+    DENSE: "dense",
+    DROPPED: "dense, with dropout",
+    FULL: "full recipe",
+    MASKS: "without norms: masks alone",
+    PLAIN: "plain SMP-S",
+}
 TITLES |= {method: method.replace("_", " ") for method in (*WITHOUT, *ONLY) if method != MASKS}
 TITLES |= {method: f"`--{method}`" for method in CHOSEN}
 COLOURS = {FULL: "tab:green", MASKS: "tab:blue", PLAIN: "tab:grey"}
@@ -88,16 +96,21 @@ def records(frame: pd.DataFrame) -> list[dict]:
 
 def tables(points: pd.DataFrame) -> dict[str, list[list[str]]]:
     """Title and cells of each part's table, its head alone where nothing of it is finished."""
-    densities = sorted({key[2] for key in points.index if key[1] != DENSE}, reverse=True)
-    chief = [(DENSE, 1.0), *((method, density) for density in densities for method in (FULL, MASKS, PLAIN))]
+    densities = sorted({key[2] for key in points.index if key[2] < 1}, reverse=True)
+    chief = [
+        (DENSE, 1.0),
+        (DROPPED, 1.0),
+        *((method, density) for density in densities for method in (FULL, MASKS, PLAIN)),
+    ]
     pieces = [(DENSE, 1.0), *((method, CHIEF) for method in (FULL, *WITHOUT, PLAIN, *ONLY))]
-    chosen = [(DENSE, 1.0), *((method, CHIEF) for method in (FULL, *CHOSEN))]
-    longer = [(method, density, times) for times in (1, 2, 4) for method, density in ((DENSE, 1.0), (FULL, CHIEF))]
+    chosen = [(DENSE, 1.0), (DROPPED, 1.0), *((method, CHIEF) for method in (FULL, *CHOSEN))]
+    compared = (DENSE, 1.0), (DROPPED, 1.0), (FULL, CHIEF)
+    longer = [(*each, times) for times in (1, 2, 4) for each in compared]
     more = any(times > 1 for *_, times, _ in points.index)
     taken = any(method in (*ONLY, *WITHOUT) and method != MASKS for _, method, *_ in points.index)
     return {
         "Masks beside dense fine-tuning": table(points, TASKS, [(*row, 1, False) for row in chief]),
-        "Pieces of the recipe": table(points, CHOICE_TASKS, [(*row, 1, False) for row in pieces if taken]),
+        "Pieces of the recipe": table(points, PIECES_TASKS, [(*row, 1, False) for row in pieces if taken]),
         "More steps": table(points, ["mnli"], [(*row, False) for row in longer if more]),
         "Settings, on training data held back": table(points, CHOICE_TASKS, [(*row, 1, True) for row in chosen]),
     }
@@ -153,7 +166,7 @@ def draw(points: pd.DataFrame) -> Figure:
         axes.plot(100 * whole.index, whole, **style | {"markersize": 7}, linewidth=2.5, label=label)
     axes.axhline(100, color="black", linewidth=1, label="dense")
     axes.axhline(GOAL, color="grey", linestyle=":", label=f"{GOAL} % of it")
-    shown = sorted({100 * key[2] for key in points.index if key[1] != DENSE})
+    shown = sorted({100 * key[2] for key in points.index if key[2] < 1})
     axes.set(xscale="log", xlabel="remaining weights (%)", ylabel="share of the dense model's metric (%)")
     axes.xaxis.set(major_locator=FixedLocator(shown), minor_locator=NullLocator(), major_formatter="{x:g}")
     axes.grid(alpha=0.3)

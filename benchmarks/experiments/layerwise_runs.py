@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.experiments import held_back
 from emmental.launch.jobs import ROOT, is_span
 from emmental.recipes.table import LAYERWISE
 
@@ -24,6 +25,7 @@ COMMON = {
 WINDOWS = {"--max_seq_length": "192", "--doc_stride": "64", "--per_device_train_batch_size": "16"}
 
 DENSE, FULL, MASKS, PLAIN = "dense", "full", "without_norms", "plain"
+DROPPED = "dense_with_dropout"  # as is usual; masks are compared with the dense models without it, as they are
 PRUNING = "--warmup_threshold_step"  # here as a share of all steps
 
 
@@ -45,15 +47,19 @@ PIECES = {  # of the full recipe, beside the short runs' plain one
     "norms": tagged("--norms_learning_rate"),
     "wanda": tagged("--mask_init"),
     "rate": tagged("--mask_scores_learning_rate"),
+    "dropout": tagged("--dropout"),
 }
-CHOICES = {  # what is tried in place of the full recipe's
+CHOICES = {  # what is tried in place of the full recipe's, what promises most first
     "alpha_hidden": ("10", "100"),
-    "norms_learning_rate": ("1e-3", "1e-2"),
-    "warmup_threshold_step": ("0.4", "0.8"),
-    "mask_scores_learning_rate": ("1e-2", "1e-1"),
+    "dropout": ("0.1",),
+    "warmup_threshold_step": ("0.8", "0.4"),
     "magnitude_topk_threshold": ("False",),  # SMP-L
+    "mask_scores_learning_rate": ("1e-1", "1e-2"),
+    "adam_beta2": ("0.98",),
+    "norms_learning_rate": ("1e-2", "1e-3"),
 }
-CHOICE_TASKS = ("mnli", "stsb")
+PIECES_TASKS = ("mnli", "stsb")
+CHOICE_TASKS = ("mnli", "stsb", "cola", "squad")
 
 
 def recipe(*pieces: str) -> dict[str, str]:
@@ -69,8 +75,10 @@ ONLY = {f"only_{name}": recipe(name) for name in PIECES}
 CHOSEN = {
     f"{flag}={value}": recipe(*PIECES) | {f"--{flag}": value} for flag, values in CHOICES.items() for value in values
 }
+FINE_TUNED = {"--pruning_method": "finetune", "--learning_rate": "1e-4"}
 METHODS = {
-    DENSE: {"--pruning_method": "finetune", "--learning_rate": "1e-4"},
+    DENSE: FINE_TUNED | tagged("--dropout"),
+    DROPPED: FINE_TUNED,
     FULL: recipe(*PIECES),
     PLAIN: recipe(),
     **WITHOUT,
@@ -92,6 +100,15 @@ class Places:
     def held_back(self) -> Path:
         """GLUE's training data in two parts, see held_back.py."""
         return self.output / "held_back_data"
+
+    @property
+    def questions(self) -> Path:
+        """The same of SQuAD."""
+        return self.held_back / "SQuAD"
+
+    def squad_files(self) -> tuple[Path, Path]:
+        """Questions to train and to validate."""
+        return self.squad / "train-v1.1-44articles.json", self.squad / "xquad.en.json"
 
 
 @dataclass(frozen=True)
@@ -134,13 +151,13 @@ class Run:
         """Its command, beginning with ``python``."""
         flags = COMMON | METHODS[self.method]
         if is_span(self.task):
-            flags |= WINDOWS | {
-                "--train_file": str(places.squad / "train-v1.1-44articles.json"),
-                "--validation_file": str(places.squad / "xquad.en.json"),
-            }
+            files = (
+                (places.questions / name for name in held_back.QUESTIONS) if self.held_back else places.squad_files()
+            )
+            flags |= WINDOWS | dict(zip(("--train_file", "--validation_file"), map(str, files), strict=True))
         else:
             flags |= {"--task_name": self.task, "--data_dir": str(places.held_back if self.held_back else places.glue)}
-        if self.method != DENSE:
+        if self.density < 1:
             flags |= {"--final_threshold": f"{self.density:g}", PRUNING: f"{float(flags[PRUNING]) * self.steps:.0f}"}
         if self.teacher:
             flags["--teacher_model_name_or_path"] = str(self.teacher.folder(places.output))
@@ -155,10 +172,11 @@ class Run:
 
 
 def main_part(tasks: list[str], seeds: list[int], densities: list[float]) -> Iterator[Run]:
-    """All tasks at all densities, with and without trained norms; at the chief density the plain recipe, too."""
+    """All tasks at all densities, with and without trained norms; at the chief density the plain recipe, too, and
+    dense models with dropout."""
     if CHIEF in densities:
-        for method in (FULL, MASKS):
-            yield from (Run(task, method, CHIEF, seed) for seed in seeds for task in tasks)
+        for method, density in ((FULL, CHIEF), (MASKS, CHIEF), (DROPPED, 1.0)):
+            yield from (Run(task, method, density, seed) for seed in seeds for task in tasks)
     for seed in seeds:
         for density in densities:
             methods = (PLAIN,) if density == CHIEF else (FULL, MASKS)
@@ -166,21 +184,23 @@ def main_part(tasks: list[str], seeds: list[int], densities: list[float]) -> Ite
 
 
 def longer_part(tasks: list[str], seeds: list[int], densities: list[float]) -> Iterator[Run]:
-    """MNLI in more steps, of the dense model as well."""
-    yield from (Run("mnli", FULL, CHIEF, seed, times) for times in (1, 2, 4) for seed in seeds if "mnli" in tasks)
+    """MNLI in more steps, of the dense models as well."""
+    for times in (1, 2, 4) if "mnli" in tasks else ():
+        for method, density in ((FULL, CHIEF), (DROPPED, 1.0)):
+            yield from (Run("mnli", method, density, seed, times) for seed in seeds)
 
 
 def ablation_part(tasks: list[str], seeds: list[int], densities: list[float]) -> Iterator[Run]:
     """Each piece of the recipe left out, and each alone."""
     for method in (FULL, *WITHOUT, PLAIN, *ONLY):
-        yield from (Run(task, method, CHIEF, seed) for seed in seeds for task in CHOICE_TASKS if task in tasks)
+        yield from (Run(task, method, CHIEF, seed) for seed in seeds for task in PIECES_TASKS if task in tasks)
 
 
 def choice_part(tasks: list[str], seeds: list[int], densities: list[float]) -> Iterator[Run]:
     """Settings tried on training data that were held back, so that nothing is tuned on what is shown."""
     for seed in seeds:
-        for method in (FULL, *CHOSEN):
-            yield from (Run(t, method, CHIEF, seed, held_back=True) for t in CHOICE_TASKS if t in tasks)
+        for method, density in ((FULL, CHIEF), (DROPPED, 1.0), *((method, CHIEF) for method in CHOSEN)):
+            yield from (Run(t, method, density, seed, held_back=True) for t in CHOICE_TASKS if t in tasks)
 
 
 PARTS = {"main": main_part, "longer": longer_part, "ablation": ablation_part, "choice": choice_part}

@@ -7,7 +7,7 @@ from emmental import masks
 from emmental.common.text import file_size, listing, readable, some
 from emmental.export import shrunk_folder
 from emmental.inference.load import Answering, load_pruned, set_runtime
-from emmental.inference.sentences import Pruned, feature_logits
+from emmental.inference.sentences import Pruned, dataset_logits
 from emmental.inference.subjects import Subject, label_words
 from emmental.inference.words import best_tags
 from emmental.models.backbones import Backbone
@@ -66,7 +66,7 @@ def _measure(pruned: Answering, source: Source, reading: dict) -> dict[str, floa
     measured = {}
     for name, split in sentences.load_validation(task, source).items():
         features = tokenized(split, pruned.tokenizer, pruned.reading_length(reading.get("max_length")))
-        logits = feature_logits(pruned.model, pruned.tokenizer, features[:])[:, in_order]
+        logits = dataset_logits(pruned.model, pruned.tokenizer, features)[:, in_order]
         figures = metrics.score(task, answers(task, logits), features["labels"][:])
         measured |= {f"{name}_{metric}".removeprefix("_"): value for metric, value in figures.items()}
     return measured

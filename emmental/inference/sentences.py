@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from datasets import Dataset
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
 from emmental import masks
@@ -13,7 +14,7 @@ from emmental.inference.texts import LENGTH, as_list, check_pairs
 from emmental.models.heads import SequenceModel
 from emmental.models.tokenizers import check_length, longest_text
 from emmental.recipes.kinds import Kind
-from emmental.tasks.batches import similar
+from emmental.tasks.batches import by_length, similar
 
 
 @dataclass
@@ -87,6 +88,17 @@ def feature_logits(
         for row, answer in zip(rows, model(**batch)["logits"], strict=True):
             logits[row] = answer
     return finite(torch.stack(logits).cpu()).numpy()
+
+
+@torch.inference_mode()
+def dataset_logits(model: SequenceModel, tokenizer: PreTrainedTokenizerBase, features: Dataset) -> np.ndarray:
+    """As of feature_logits, of a data set's tokenised examples, which are read from disk batch by batch."""
+    place, logits = next(model.parameters()).device, None
+    for rows, batch in by_length(features, tokenizer):
+        answers = model(**batch.to(place))["logits"].cpu()
+        logits = answers.new_empty(len(features), answers.shape[1]) if logits is None else logits
+        logits[rows] = answers
+    return finite(logits).numpy()
 
 
 def finite(logits: torch.Tensor) -> torch.Tensor:

@@ -55,6 +55,7 @@ def read_mask(path: Path, backbone: str | None = None, task: str | None = None) 
         raise InputError(
             f"{path}: a .npy mask names neither its backbone nor its task: give --backbone and --task_name"
         )
+    words = label_words(task)
     print(f"{path}: a .npy mask has no checksum: damage in it goes unnoticed", file=sys.stderr)
     loaded = load_backbone(backbone)
     shapes = {name: tuple(linear.weight.shape) for name, linear in encoder_linears(loaded.model).items()}
@@ -64,7 +65,7 @@ def read_mask(path: Path, backbone: str | None = None, task: str | None = None) 
         **loaded.hashes(),
         task=task,
         kind=table.kind_of(task),
-        label_words=label_words(task),
+        label_words=words,
         density=0.0,
         method=SMP.flag,
         allocation="unknown",

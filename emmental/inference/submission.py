@@ -8,7 +8,7 @@ import datasets
 from emmental.common.errors import InputError
 from emmental.inference import subjects, trained
 from emmental.inference.load import load_pruned
-from emmental.inference.sentences import feature_logits
+from emmental.inference.sentences import dataset_logits
 from emmental.inference.words import best_tags
 from emmental.models.backbones import Backbone
 from emmental.recipes.kinds import Kind
@@ -53,5 +53,5 @@ def _write(task, model, tokenizer, tests, max_length, folder):
             print(f"{folder / name}: {texts.write(best_tags(model, tokenizer, texts), folder / name)}")
             continue
         features = tokenized(test, tokenizer, max_length)
-        logits = feature_logits(model, tokenizer, features[:])
+        logits = dataset_logits(model, tokenizer, features)
         print(f"{folder / name}: {sentences.write(task, test, logits, folder / name)}")

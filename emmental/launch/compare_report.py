@@ -33,8 +33,8 @@ def label(contestant: Contestant) -> str:
 
 
 def collect(output: Path, metric: str) -> pd.DataFrame:
-    """A row per finished run, by method in ORDER and falling density: contestant, folder of its seeds, model, and from
-    the column "method" on what comparison.csv says. What a run does not have is NaN."""
+    """A row per finished run, by method in ORDER and falling density: contestant, folder of its seeds, task, model, and
+    from the column "method" on what comparison.csv says. What a run does not have is NaN."""
     runs = pd.DataFrame([_run(path, metric) for path in sorted(output.glob(f"*/seed_*/{RESULTS}"))])
     place = runs["contestant"].map(ORDER.index)
     density = runs.groupby("folder")["density"].transform("mean")
@@ -55,6 +55,7 @@ def _run(path: Path, metric: str) -> dict:
     return {
         "contestant": contestant,
         "folder": folder,
+        "task": run["task"],
         "model": run["model"],
         "method": label(contestant),
         "density_asked": asked,
@@ -76,6 +77,7 @@ def over_seeds(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     of one run) are the metric's."""
     return runs.groupby("folder", sort=False).agg(
         contestant=("contestant", "first"),
+        task=("task", "first"),
         model=("model", "first"),
         density=("density", "mean"),
         mean=(metric, "mean"),
@@ -123,7 +125,7 @@ def table(points: pd.DataFrame, task: str, metric: str) -> str:
     first = points.iloc[0]
     if pd.notna(first["majority"]):
         rows.append(["majority class", "", _shown(first["majority"], metric, task), "", "", "", ""])
-    return f"**{task}**, {first['model']}\n\n{markdown(rows)}"
+    return f"**{first['task']}**, {first['model']}\n\n{markdown(rows)}"
 
 
 def _shown(value: float, metric: str, task: str) -> str:
@@ -157,7 +159,7 @@ def picture(points: pd.DataFrame, task: str, metric: str, log_axis: bool) -> Fig
         )
         axes.set(xlabel="remaining weights (%)", title=INITS[magnitude_init], **{"xscale": "log"} if log_axis else {})
     panels[0, 0].set_ylabel(metric if metric in NOT_SHARES else f"{metric} (%)")
-    figure.suptitle(f"{task}, {points.iloc[0]['model']}")
+    figure.suptitle(f"{points.iloc[0]['task']}, {points.iloc[0]['model']}")
     handles = {}
     for axes in panels[0]:
         handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))

@@ -100,11 +100,14 @@ class Backbone:
         return {name: weight for name, weight in self.model.named_parameters() if id(weight) not in known}
 
 
-def load_backbone(name: str, revision: str | None = None, cache_dir: str | None = None) -> Backbone:
-    """Load a masked LM and its tokenizer in fp32. Raises InputError where there is none, or only part of one."""
+def load_backbone(
+    name: str, revision: str | None = None, cache_dir: str | None = None, dropout: float | None = None
+) -> Backbone:
+    """Load a masked LM and its tokenizer in fp32. dropout: of its training mode, by default its own. Raises InputError
+    where there is none, or only part of one."""
     with torch.random.fork_rng(devices=[]):  # all else would set up every GPU that is there
         torch.default_generator.manual_seed(HEAD_SEED)
-        model, missing = load_model(AutoModelForMaskedLM, name, revision, cache_dir)
+        model, missing = load_model(AutoModelForMaskedLM, name, revision, cache_dir, dropout)
     if not encoder_linears(model):
         raise InputError(f"the backbone {name!r} ({type(model).__name__}) has no linear layers to mask")
     tokenizer = load_tokenizer(name, revision, cache_dir)
@@ -112,15 +115,20 @@ def load_backbone(name: str, revision: str | None = None, cache_dir: str | None 
 
 
 def load_dense(
-    kind: Kind, labels: list[str], name: str, revision: str | None = None, cache_dir: str | None = None
+    kind: Kind,
+    labels: list[str],
+    name: str,
+    revision: str | None = None,
+    cache_dir: str | None = None,
+    dropout: float | None = None,
 ) -> PreTrainedModel:
     """Load the encoder with transformers' own head for tasks of this kind, for fine-tuning, in fp32. What the
-    checkpoint lacks of the head is drawn at random. Errors as of load_backbone."""
+    checkpoint lacks of the head is drawn at random. dropout and errors as of load_backbone."""
     numbers = {label: number for number, label in enumerate(labels)}
     names = {"num_labels": len(labels), "label2id": numbers, "id2label": {n: label for label, n in numbers.items()}}
     if kind is Kind.SEVERAL:
         names["problem_type"] = "multi_label_classification"
-    return load_model(DENSE_MODELS[kind], name, revision, cache_dir, **names)[0]
+    return load_model(DENSE_MODELS[kind], name, revision, cache_dir, dropout, **names)[0]
 
 
 def load_tokenizer(name: str, revision: str | None = None, cache_dir: str | None = None) -> PreTrainedTokenizerBase:
@@ -130,7 +138,12 @@ def load_tokenizer(name: str, revision: str | None = None, cache_dir: str | None
 
 
 def load_model(
-    model_class: type, name: str, revision: str | None = None, cache_dir: str | None = None, **settings
+    model_class: type,
+    name: str,
+    revision: str | None = None,
+    cache_dir: str | None = None,
+    dropout: float | None = None,
+    **settings,
 ) -> tuple[PreTrainedModel, set[str]]:
     """A model in fp32 by one of transformers' Auto classes, and the names of the weights that its checkpoint lacks;
     settings go into its config. Raises InputError where there is no such model, or its encoder is not whole."""
@@ -138,6 +151,9 @@ def load_model(
         place, where = _place(name), _where(revision, cache_dir)
         config = AutoConfig.from_pretrained(place, **where, **settings)
         config._attn_implementation = None  # which may name code on the Hub
+        if dropout is not None:
+            for each in (name for name in config.to_dict() if "dropout" in name):  # attention has its own, and others
+                setattr(config, each, dropout)
         model, loading = model_class.from_pretrained(
             place, config=config, dtype=torch.float32, output_loading_info=True, **where
         )

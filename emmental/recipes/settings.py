@@ -26,6 +26,7 @@ BOUNDS = {
     "alpha_ce": (0, LARGEST),
     "alpha_hidden": (0, LARGEST),
     "norms_learning_rate": (0, LARGEST),
+    "dropout": (0, 0.999),
     "num_train_epochs": (1e-9, 1e6),
     "max_steps": (-1, 10**12),
     "per_device_train_batch_size": (1, 10**6),
@@ -226,6 +227,7 @@ class RunSettings:
         "as they are.",
         0.0,
     )
+    dropout: float | None = flag("Dropout of the model that is trained. Default: the backbone's own.")
 
     output_dir: str = flag("Where the run's results go.", "trainer_output")
     num_train_epochs: float = flag("Passes over the training data.", 12.0)

@@ -154,8 +154,8 @@ def _class_name(names: list[str], number: int | None) -> str | None:
     return names[number] if number is not None and number >= 0 else None  # -1: the Hub's tests without labels
 
 
-def _class_names(names: list[str], numbers: list[int]) -> list[str]:
-    return [names[number] for number in numbers]
+def _class_names(names: list[str], numbers: list[int] | None) -> list[str] | None:
+    return numbers and [names[number] for number in numbers]
 
 
 def _same(value):

@@ -152,7 +152,7 @@ def run_settings(config: SMPConfig, info: masks.MaskInfo, schedule: Schedule, re
 def loop_settings(config: SMPConfig) -> dict:
     """The part of the settings that has nothing to do with masks."""
     names = (
-        "seed", "data_seed", "per_device_train_batch_size", "gradient_accumulation_steps", "world_size",
+        "seed", "data_seed", "dropout", "per_device_train_batch_size", "gradient_accumulation_steps", "world_size",
         "train_sampling_strategy", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "max_grad_norm", "bf16",
         "fp16", "label_smoothing_factor", "optim", "optim_args", "adam_beta1", "adam_beta2", "adam_epsilon",
     )  # fmt: skip

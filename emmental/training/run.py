@@ -38,24 +38,24 @@ def run(config: SMPConfig, base: BackboneArguments, problem: Callable[[PreTraine
 
 
 def _run(config: SMPConfig, base: BackboneArguments, problem: Callable[[PreTrainedTokenizerBase], Problem]) -> dict:
-    place = base.model_name_or_path, base.model_revision, base.cache_dir
+    name, place = base.model_name_or_path, (base.model_revision, base.cache_dir)
     if config.method.prunes and config.freeze_bert:
         with config.main_process_first(desc="the backbone and its features"):
-            backbone = load_backbone(*place)
+            backbone = load_backbone(name, *place, config.dropout)
             task = problem(backbone.tokenizer)
         if task.finds_words:
             task = replace(task, label_words=label_words.find(config, backbone, task))
         check_fits(config, task, backbone.model)
         return prune(config, FrozenBackbone(backbone, task), task)
     with config.main_process_first(desc="the tokenizer and its features"):
-        tokenizer = load_tokenizer(*place)
+        tokenizer = load_tokenizer(name, *place)
         task = problem(tokenizer)
     transformers.set_seed(config.seed)  # the head is drawn at random
-    model = load_dense(task.kind, list(task.label_words), *place)
+    model = load_dense(task.kind, list(task.label_words), name, *place, config.dropout)
     check_fits(config, task, model)
     if not config.method.prunes:
-        return fine_tune(config, model, tokenizer, place[0], task)
-    return prune(config, TrainedBackbone(Backbone(model, tokenizer, place[0], "", random_head=False)), task)
+        return fine_tune(config, model, tokenizer, name, task)
+    return prune(config, TrainedBackbone(Backbone(model, tokenizer, name, "", random_head=False)), task)
 
 
 def check_fits(config: SMPConfig, problem: Problem, model: PreTrainedModel) -> None:

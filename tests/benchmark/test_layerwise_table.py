@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.experiments import held_back, layerwise, layerwise_report
-from benchmarks.experiments.layerwise_runs import DENSE, FULL, MASKS, METHODS, PIECES, PLAIN, Run
+from benchmarks.experiments.layerwise_runs import DENSE, DROPPED, FULL, MASKS, METHODS, PIECES, PLAIN, Run
 from emmental.common.errors import InputError
 from emmental.common.files import write_json
 
@@ -51,7 +51,7 @@ def test_every_mask_follows_its_teacher_and_takes_as_many_steps(commands, tmp_pa
         if teacher := flags.get("--teacher_model_name_or_path"):
             assert teacher == dense["--output_dir"]
             assert order.index(run.dense) < order.index(run)
-        if run.method != DENSE:
+        if run.density < 1:
             assert flags["--final_threshold"] == f"{run.density:g}"
     of_one = {run.method for run in order if (run.task, run.density, run.held_back) == ("mnli", 0.1, False)}
     assert of_one == {FULL, PLAIN} | {f"{how}_{piece}" for how in ("without", "only") for piece in PIECES}
@@ -72,25 +72,44 @@ def test_a_piece_left_out_is_all_that_differs():
         "norms": {"--norms_learning_rate"},
         "wanda": {"--mask_init"},
         "rate": {"--mask_scores_learning_rate"},
+        "dropout": {"--dropout"},
     }
     for piece, flags in PIECES.items():
         assert METHODS[f"only_{piece}"] == METHODS[PLAIN] | flags
 
 
 def test_settings_are_chosen_without_the_validation_sets(commands, tmp_path):
-    found = commands("--part", "choice")
-    assert {flags["--data_dir"] for flags in found.values()} == {str(tmp_path / "held_back_data")}
+    for run, flags in commands("--part", "choice").items():
+        read = {flags.get(flag) for flag in ("--data_dir", "--train_file", "--validation_file")} - {None}
+        kept = tmp_path / "held_back_data"
+        assert read == (
+            {f"{kept}/SQuAD/train.json", f"{kept}/SQuAD/validation.json"} if run.task == "squad" else {f"{kept}"}
+        )
+
+
+@pytest.mark.parametrize("task", held_back.FILES)
+def test_every_tenth_row_is_held_back(tmp_path, task):
+    head = [] if task == "CoLA" else ["index\tsentence"]
     rows = [f'{number}\tit\'s "so" {number}\r' for number in range(25)]
-    for task in held_back.FILES:
-        (tmp_path / task).mkdir()
-        (tmp_path / task / "train.tsv").write_bytes("\n".join(["index\tsentence", *rows, ""]).encode())
+    for each in held_back.FILES:
+        (tmp_path / each).mkdir()
+        (tmp_path / each / "train.tsv").write_bytes("\n".join([*head, *rows, ""]).encode())
     held_back.write(tmp_path, tmp_path / "parts")
-    for task, validation in held_back.FILES.items():
-        parts = [(tmp_path / "parts" / task / name).read_bytes() for name in ("train.tsv", validation)]
-        (head, *train, _), (_, *kept, _) = (part.decode().split("\n") for part in parts)
-        assert head == "index\tsentence"
-        assert kept == rows[::10]
-        assert sorted(train + kept) == sorted(rows)
+    parts = [(tmp_path / "parts" / task / name).read_bytes() for name in ("train.tsv", held_back.FILES[task])]
+    train, kept = (part.decode().split("\n") for part in parts)
+    assert kept == [*head, *rows[::10], ""]
+    assert sorted(train) == sorted([*head, *(row for row in rows if row not in rows[::10]), ""])
+
+
+def test_every_tenth_article_is_held_back(tmp_path):
+    whole = {"version": "1.1", "data": [{"title": str(number), "paragraphs": []} for number in range(12)]}
+    write_json(tmp_path / "train-v1.1.json", whole)
+    held_back.write_questions(tmp_path / "train-v1.1.json", tmp_path / "parts")
+    parts = [json.loads((tmp_path / "parts" / name).read_text()) for name in held_back.QUESTIONS]
+    assert {part["version"] for part in parts} == {"1.1"}
+    train, kept = ([article["title"] for article in part["data"]] for part in parts)
+    assert kept == ["0", "10"]
+    assert train == ["1", "2", "3", "4", "5", "6", "7", "8", "9", "11"]
 
 
 def finished(output, run, **results):
@@ -104,12 +123,12 @@ def test_a_finished_run_is_not_repeated_but_a_lost_teacher_is(commands, tmp_path
     finished(tmp_path, DENSE_RUN)
     (DENSE_RUN.folder(tmp_path) / "model.safetensors").touch()
     finished(tmp_path, MASK_RUN)
-    others = [Run("stsb", MASKS, 0.1, 1), Run("stsb", PLAIN, 0.1, 1)]
+    others = [Run("stsb", MASKS, 0.1, 1), Run("stsb", DROPPED, 1.0, 1), Run("stsb", PLAIN, 0.1, 1)]
     assert list(commands(*flags)) == others
     (DENSE_RUN.folder(tmp_path) / "model.safetensors").unlink()
     assert list(commands(*flags)) == [DENSE_RUN, *others]
     finished(tmp_path, others[0])
-    assert list(commands(*flags)) == others[1:]  # which has no teacher
+    assert list(commands(*flags)) == others[1:]  # which have no teacher
 
 
 def write_or_fail(place, needed=None):

@@ -105,7 +105,8 @@ def finished(output, folder, density, *metrics, **results):
     """What runs of a contestant leave in its folder, a seed for each metric."""
     for seed, value in enumerate(metrics):
         run = {
-            "model": "m", "density": density, "seed": seed, "eval_accuracy": value, "majority_eval_accuracy": 0.5,
+            "task": "sst2", "model": "m", "density": density, "seed": seed, "eval_accuracy": value,
+            "majority_eval_accuracy": 0.5,
             "trained_parameters": 1000, "global_step": 9, "seconds": 1.25 + seed,
             **dict.fromkeys(("torch", "transformers", "python", "commit", "command"), ""), **results,
         }  # fmt: skip

@@ -1,16 +1,19 @@
-"""Backbones whose tokenizer pads on the left: heads read the first position, so every way to load one pads right."""
+"""Backbones as they are loaded: padding on the right whatever the tokenizer's side, for heads read the first position;
+dropout as it is asked for."""
 
 import json
 import shutil
 
 import pytest
-from transformers import AutoTokenizer
+import torch
+from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from emmental import masks
 from emmental.common import hashing
 from emmental.inference.load import load_pruned
 from emmental.masks import container
-from emmental.models.backbones import load_backbone
+from emmental.models.backbones import load_backbone, load_model
+from tests.helpers.architectures import CONFIGS
 from tests.helpers.tiny import random_mask
 
 TEXTS = ["a good film", "very dull plot , bad music and a slow story"]
@@ -42,3 +45,14 @@ def test_it_may_be_in_the_folder_of_a_shrunk_model(left, emmental, tmp_path):
     (tmp_path / "small" / "shrunk.json").write_text(json.dumps(said | {"sha256": container.checksum(said)}))
     expected = load_pruned(tmp_path / "mask.smp").logits(TEXTS)
     assert abs(load_pruned(tmp_path / "small").logits(TEXTS) - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("architecture", CONFIGS)
+def test_without_dropout_training_computes_what_evaluation_does(architecture, tmp_path):
+    AutoModelForMaskedLM.from_config(CONFIGS[architecture][0]).save_pretrained(tmp_path)
+    model, _ = load_model(AutoModelForMaskedLM, str(tmp_path), dropout=0.0)
+    ids = torch.arange(2, 22).view(2, 10)
+    assert torch.equal(model.train()(ids).logits, model.eval()(ids).logits)
+    model, _ = load_model(AutoModelForMaskedLM, str(tmp_path), dropout=0.5)
+    assert not torch.equal(model.train()(ids).logits, model(ids).logits)
+    assert torch.equal(model.eval()(ids).logits, model(ids).logits)
