@@ -17,7 +17,7 @@ from emmental.inference.texts import LENGTH, READING
 from emmental.models.heads import TokenClassifier
 from emmental.models.tokenizers import check_length, longest_text
 from emmental.tasks import words, words_metrics, words_windows
-from emmental.tasks.batches import similar
+from emmental.tasks.batches import by_length, similar
 
 WORD = re.compile(r"\w(?:\S*\w)?|\S")  # from one letter or digit to another without a blank between, or a single sign
 
@@ -107,9 +107,16 @@ class PrunedWords(PrunedModel):
         return min(LENGTH, longest) if asked is None else asked
 
 
+@torch.inference_mode()
 def best_tags(model: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: words.Texts) -> list[np.ndarray]:
-    """The numbers of the best tags int64 [tokens] of each window. Errors as of token_logits."""
-    return [logits.argmax(-1).numpy() for logits in token_logits(model, tokenizer, texts.windows[:])]
+    """The numbers of the best tags int64 [tokens, or more] of each window, read batch by batch. Errors as of
+    token_logits."""
+    found, place = [None] * len(texts.windows), next(model.parameters()).device
+    for rows, inputs in by_length(texts.windows, tokenizer):
+        logits = finite(model(**inputs.to(place))["logits"].cpu())
+        for row, best in zip(rows, logits.argmax(-1).numpy(), strict=True):
+            found[row] = best
+    return found
 
 
 @torch.inference_mode()

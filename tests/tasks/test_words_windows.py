@@ -11,6 +11,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from emmental.models.losses import IGNORED
 from emmental.tasks import words
+from emmental.tasks.sentence_task import SentenceTask
 from emmental.tasks.words_windows import NO_WORD, cut, in_texts, windows
 from tests.helpers.tagged import tagged
 
@@ -103,7 +104,7 @@ def test_words_that_the_tokenizer_does_not_read_are_in_no_window(tiny_bert):
 @pytest.mark.parametrize(("tags", "given"), [(["B-ART", "O"], 1), (["NN", "VB"], 0)])
 def test_unread_words_count_as_in_no_entity(tiny_bert, tags, given):
     examples = Dataset.from_dict({"words": [[UNREAD, "film"], [UNREAD]], "tags": [[1, 0], [1]]})
-    task = words.WordTask("names", {tag: tag for tag in tags}, ("accuracy",))
+    task = SentenceTask("names", ("words",), dict.fromkeys(tags, ""), ("accuracy",))
     asked = words.Texts(task, examples, AutoTokenizer.from_pretrained(tiny_bert), 10)
     assert len(asked.windows) == 1
     assert [found.tolist() for found in asked.tags([np.array([9, 0, 9])])] == [[given, 0], [given]]
@@ -111,7 +112,7 @@ def test_unread_words_count_as_in_no_entity(tiny_bert, tags, given):
 
 def test_the_baseline_is_the_commonest_tag_s(tiny_bert):
     columns = {"words": [own for own, _ in tagged(9)], "tags": [[int(t != "O") for t in tags] for _, tags in tagged(9)]}
-    task = words.WordTask("nouns", {"other": "no", "noun": "yes"}, ("accuracy",))
+    task = SentenceTask("nouns", ("words",), {"other": "no", "noun": "yes"}, ("accuracy",))
     asked = words.Texts(task, Dataset.from_dict(columns), AutoTokenizer.from_pretrained(tiny_bert), 64)
     flat = [tag for tags in columns["tags"] for tag in tags]
     assert asked.baseline() == pytest.approx(flat.count(0) / len(flat))
