@@ -87,13 +87,13 @@ def _answered(found: BatchEncoding, words_at: list[np.ndarray], room: int, share
     and those of them that the next one has, too."""
     owners, latest = found["overflow_to_sample_mapping"], NO_WORD
     for number, text in enumerate(owners):
-        first, last = text not in owners[number - 1 : number], text not in owners[number + 1 : number + 2]
-        latest = NO_WORD if first else latest
+        latest = latest if text in owners[number - 1 : number] else NO_WORD
+        last = text not in owners[number + 1 : number + 2]
         real = np.array([part == 0 for part in found.sequence_ids(number)])
         place = np.cumsum(real) - 1  # among the window's tokens of the text
-        own = real & (first | (place >= shared // 2)) & (last | (place < room - shared + shared // 2))
+        own = real & (last | (place < room - shared + shared // 2))  # what is behind is the next one's
         ends = np.array(found["offset_mapping"][number])[:, 1]  # starts may be those of the blank before a word
         words = np.where(own, words_at[text][ends - 1], NO_WORD)
         until = np.maximum.accumulate(np.append(latest, words))
         latest = until[-1]
-        yield np.where(words > until[:-1], words, NO_WORD)  # else it is no word's first token
+        yield np.where(words > until[:-1], words, NO_WORD)  # else answered before: no word's first token
