@@ -32,6 +32,8 @@ class TaskTrainer(Trainer):
     --label_smoothing_factor.
     """
 
+    loss_is_scaled_for_ga = False  # losses here are means per micro-batch: Trainer must divide them
+
     def __init__(
         self,
         model,
@@ -46,6 +48,7 @@ class TaskTrainer(Trainer):
         self.smoothing, args.label_smoothing_factor = args.label_smoothing_factor, 0.0  # Trainer knows no spans
         super().__init__(model, args, **kwargs)
         args.label_smoothing_factor = self.smoothing
+        self.model_accepts_loss_kwargs = False  # nor do transformers' models divide theirs by what the step holds
         self.teacher, self.distillation, self.uniform = teacher, distillation, uniform
         self.learning_layers = blocks(model) if args.alpha_hidden else []
         self.more_eval_datasets = more_eval_datasets or {}

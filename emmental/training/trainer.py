@@ -22,8 +22,6 @@ class SMPTrainer(TaskTrainer):
     """Trains what the model's parameters let it: mask scores, and for some methods weights. The model holds
     MaskedLinear layers: a LabelWordModel, or one of transformers' own."""
 
-    loss_is_scaled_for_ga = False  # ours is a mean per micro-batch plus a regulariser: Trainer must divide it
-
     def __init__(self, model, args, schedule: Schedule, **kwargs):
         super().__init__(model, args, **kwargs)
         self.schedule = schedule

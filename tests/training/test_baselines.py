@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from datasets import Dataset
+from safetensors.torch import load_file
 from transformers import (
     AutoModelForSequenceClassification,
     DataCollatorWithPadding,
@@ -150,3 +151,14 @@ def test_finetune_is_transformers_own_training(tiny_bert, tmp_path):
         losses.append([entry["loss"] for entry in trainer.state.log_history if "loss" in entry])
     assert len(losses[0]) == 20
     assert losses[0] == losses[1]
+
+
+def test_a_dense_model_s_accumulated_batches_are_one_batch(monkeypatch, capsys, tiny_bert, reviews, tmp_path):
+    """By plain gradient descent, whose step shows the gradient's size."""
+    plain = ("--pruning_method", "finetune", "--dropout", 0, "--optim", "sgd", "--max_grad_norm", 0)
+    parts = ("--per_device_train_batch_size", 4, "--gradient_accumulation_steps", 2)
+    for folder, flags in (("whole", ()), ("parts", parts)):
+        train(monkeypatch, capsys, tiny_bert, reviews, tmp_path / folder, *plain, "--learning_rate", 0.1, *flags)
+    whole, parts = (load_file(tmp_path / folder / "model.safetensors") for folder in ("whole", "parts"))
+    for name, weights in whole.items():
+        torch.testing.assert_close(parts[name], weights, rtol=0, atol=1e-5)
