@@ -10,7 +10,6 @@ recipe. A finished run is not repeated; all other flags go to every run.
 """
 
 import argparse
-import csv
 import json
 import random
 import shlex
@@ -21,17 +20,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.experiments import rated_films
 from benchmarks.experiments.layerwise import finish
 from benchmarks.experiments.layerwise_runs import COMMON, FIXED
 from emmental.common.errors import InputError, exit_on_input_error
-from emmental.common.files import replacing, write_json, write_text
+from emmental.common.files import write_json, write_text
 from emmental.common.run_folder import RESULTS, SETTINGS
 from emmental.common.text import markdown
 from emmental.launch.flags import read_flags
 from emmental.launch.jobs import ROOT
 from emmental.models.backbones import load_tokenizer
 from emmental.models.vocabulary import whole_words
-from emmental.tasks import reviews
 
 WORDS = {  # what a reader would give, by label
     "sst2": {"0": "terrible", "1": "great"},
@@ -46,7 +45,6 @@ DATA = {
     },
     "reviews": {"--train_file": "train.csv", "--validation_file": "validation.csv"},
 }  # fmt: skip
-LEAST_RATINGS = (-2, -1, 0, 1, 2)  # of the classes from 1 on
 DENSE, GIVEN, CHOSEN, ARBITRARY = WAYS = "dense", "given", "chosen", "arbitrary"
 
 
@@ -95,7 +93,7 @@ def main() -> None:
     output, failed = arguments.output_dir, []
     if not arguments.report_only:
         if "reviews" in arguments.tasks:
-            write_reviews(output / "data")
+            rated_films.write(output / "data")
         vocabulary = list(whole_words(load_tokenizer(arguments.backbone)))
         runs = [Run(task, way, seed) for seed in arguments.seeds for task in arguments.tasks for way in WAYS]
         unfinished = [run for run in runs if not (run.folder(output) / RESULTS).exists()]
@@ -126,17 +124,6 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--dry_run", action="store_true", help="print the commands of what is not finished")
     parser.add_argument("--report_only", action="store_true", help="the table of what is finished")
     return parser.parse_known_args()
-
-
-def write_reviews(folder: Path) -> None:
-    """The demo's rated snippets in six classes by their rating, as two csv files."""
-    splits = {"train": [], "validation": []}
-    for rating, text in reviews.ratings():
-        label = sum(rating >= least for least in LEAST_RATINGS)
-        splits[reviews.split_of(text)].append((text, label))
-    for name, rows in splits.items():
-        with replacing(folder / f"{name}.csv") as temporary, temporary.open("w", newline="") as file:
-            csv.writer(file).writerows([("text", "label"), *rows])
 
 
 def write(output: Path) -> str:
