@@ -9,7 +9,7 @@ demo: .venv/run
 	bash run.sh reviews_0.10_mag
 
 test: .venv/dev
-	OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: .venv/dev
 	ruff check
@@ -18,7 +18,7 @@ lint: .venv/dev
 
 oldest: .venv-oldest/run
 	VIRTUAL_ENV=$(CURDIR)/.venv-oldest OMP_NUM_THREADS=1 \
-		.venv-oldest/bin/python -m pytest --numprocesses auto --dist loadfile
+		.venv-oldest/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .venv/run: requirements.txt pyproject.toml
 	python3 -m venv .venv

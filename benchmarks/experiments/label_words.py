@@ -21,8 +21,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.experiments import rated_films
-from benchmarks.experiments.layerwise import finish
 from benchmarks.experiments.layerwise_runs import COMMON, FIXED
+from benchmarks.experiments.side_by_side import finish
 from emmental.common.errors import InputError, exit_on_input_error
 from emmental.common.files import write_json, write_text
 from emmental.common.run_folder import RESULTS, SETTINGS
@@ -55,7 +55,7 @@ class Run:
     task: str
     way: str
     seed: int
-    teacher: None = None  # see layerwise.finish
+    teacher: None = None  # see side_by_side.finish
 
     def folder(self, output: Path) -> Path:
         """Where it goes."""

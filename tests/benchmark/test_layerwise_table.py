@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.experiments import held_back, layerwise, layerwise_report
+from benchmarks.experiments import held_back, layerwise, layerwise_report, side_by_side
 from benchmarks.experiments.layerwise_runs import DENSE, DROPPED, FULL, MASKS, METHODS, PIECES, PLAIN, Run
 from emmental.common.errors import InputError
 from emmental.common.files import write_json
@@ -140,7 +140,7 @@ def write_or_fail(place, needed=None):
 def test_a_mask_waits_for_its_teacher(tmp_path):
     teacher, mask = tmp_path / "teacher", tmp_path / "mask"
     commands = {MASK_RUN: write_or_fail(mask, teacher), DENSE_RUN: write_or_fail(teacher)}
-    assert layerwise.finish(commands, tmp_path, at_once=2, deadline=math.inf) == []
+    assert side_by_side.finish(commands, tmp_path, at_once=2, deadline=math.inf) == []
     assert mask.exists()
 
 
@@ -148,10 +148,10 @@ def test_what_lacks_its_teacher_or_the_time_is_not_started(tmp_path, capsys):
     mask, other = tmp_path / "mask", Run("stsb", PLAIN, 0.1, 1)
     commands = {DENSE_RUN: write_or_fail("x", tmp_path / "nowhere"), MASK_RUN: write_or_fail(mask)}
     commands[other] = write_or_fail(tmp_path / "other")
-    (log,) = layerwise.finish(commands, tmp_path, at_once=1, deadline=math.inf)
+    (log,) = side_by_side.finish(commands, tmp_path, at_once=1, deadline=math.inf)
     assert "hello\nTraceback" in log.read_text()
     assert (tmp_path / "other").exists()
-    assert layerwise.finish({other: write_or_fail(mask)}, tmp_path, at_once=1, deadline=-math.inf) == []
+    assert side_by_side.finish({other: write_or_fail(mask)}, tmp_path, at_once=1, deadline=-math.inf) == []
     assert not mask.exists()
 
 

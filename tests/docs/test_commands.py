@@ -1,104 +1,25 @@
-"""Commands and Python of README and docs/, tried page by page in the order they stand, on a tiny backbone; links and
-pictures exist; the README stays a door."""
+"""The README and the pages on the project: commands and Python are tried page by page in the order they stand, on a
+tiny backbone; links and pictures exist; the README stays a door. The guide's pages have a file of their own.
+"""
 
-import json
 import re
-import shutil
 import subprocess
 
 import pytest
 
 from emmental.recipes import table
-from tests.helpers.tagged import write_tagged
-from tests.helpers.tiny import ROOT, environment, write_questions
-
-PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]
-# The way in, and what asks the network: tried by hand from a clean clone.
-NOT_HERE = ("git clone", "make demo", "make test", "source ", "bash eval.sh mnli_0.50_kd_mag")
-HERE = environment({"SMP_CACHE": "cache"})  # in the workplace
-LAUNCHERS = ("run.sh", "run_squad.sh", "run_teacher.sh", "compare.sh", "eval.sh")
-SCRIPTS = ("masked_run_glue.py", "masked_run_squad.py", "emmental")
+from tests.helpers.pages import GUIDE, PAGES, commands, run_page
+from tests.helpers.tiny import ROOT
 
 
-def blocks(page: str) -> list[tuple[str, str]]:
-    """A page's bash and python blocks in order: language and text."""
-    return re.findall(r"```(bash|python)\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
-
-
-def lines(block: str) -> list[str]:
-    """The commands of a bash block, without comments."""
-    found = [line.split("  #")[0].strip() for line in block.splitlines()]
-    return [line for line in found if line and not line.startswith("#")]
-
-
-def commands(page: str) -> list[str]:
-    """All commands of a page."""
-    return [line for language, block in blocks(page) if language == "bash" for line in lines(block)]
-
-
-def in_python(code: str, tiny_bert) -> list[str]:
-    """A python block as a process of its own, with the tiny backbone."""
-    return ["python", "-c", re.sub('"minilm"|"bert-base-uncased"', repr(str(tiny_bert)), code)]
-
-
-@pytest.fixture
-def workplace(tmp_path, reviews):
-    """A folder with the project's scripts and a few examples of the tasks that the pages name."""
-    for name in (*LAUNCHERS, *SCRIPTS):
-        (tmp_path / name).symlink_to(ROOT / name)
-    rows = reviews["train"].read_text().splitlines()[1:]
-    sst2 = ["sentence\tlabel", *(row.replace(",", "\t") for row in rows)]
-    nli = ["index\tsentence1\tsentence2\tlabel", "0\tgood film\tbad plot\tentailment", "1\ta\tb\tnot_entailment"]
-    mnli = ["sentence1\tsentence2\tgold_label", "good film\tbad plot\tneutral", "a\tb\tentailment"]
-    for task, lines in (("SST-2", sst2), ("RTE", nli), ("MNLI", mnli)):
-        (tmp_path / "glue" / task).mkdir(parents=True)
-        for file in ("train.tsv", "dev.tsv", "dev_matched.tsv"):
-            (tmp_path / "glue" / task / file).write_text("\n".join(lines) + "\n")
-    (tmp_path / "films").mkdir()
-    texts = [row.rsplit(",", 1) for row in rows]
-    for name in ("train", "validation", "other"):
-        (tmp_path / "films" / f"{name}.csv").write_text("\n".join(["text,label", *(",".join(row) for row in texts)]))
-    genres = [json.dumps({"text": text, "labels": ["drama", "long"][: 1 + int(label)]}) for text, label in texts]
-    (tmp_path / "films" / "genres.jsonl").write_text("\n".join(genres))
-    (tmp_path / "names").mkdir()
-    for name in ("train", "validation"):
-        write_tagged(tmp_path / "names" / f"{name}.conll", 20)
-    (tmp_path / "squad").mkdir()
-    write_questions(tmp_path / "squad" / "train-v1.1.json", 40)
-    write_questions(tmp_path / "squad" / "dev-v1.1.json", 8, seed=1)
-    (tmp_path / "glue" / "RTE" / "test.tsv").write_text("index\tsentence1\tsentence2\n0\tgood film\tbad plot\n")
-    return tmp_path
-
-
-def offline(command: str, tiny_bert) -> str:
-    """The command with the tiny backbone and a few steps: everything else as it stands."""
-    command = command.replace('SEEDS="1 2 3"', "SEEDS=7")
-    if "bash run.sh" in command and "DATA_DIR" not in command and "custom" not in command:
-        command = f"DATA_DIR=glue {command}"
-    if "bash run.sh" in command and "MODEL=" not in command:
-        command = f"MODEL={tiny_bert} {command}"
-    command = re.sub(r"MODEL=minilm", f"MODEL={tiny_bert}", command)
-    command = re.sub(r"--max_steps \d+", "--max_steps 5", command)
-    return f"{command} --max_steps 5" if "bash run.sh" in command and "--max_steps" not in command else command
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in GUIDE and commands(page)])
 def test_commands_run(page, workplace, tiny_bert):
-    for language, block in blocks(page):
-        for command in lines(block) if language == "bash" else [block]:
-            if command.startswith(NOT_HERE):
-                continue
-            words = ["bash", "-c", offline(command, tiny_bert)] if language == "bash" else in_python(block, tiny_bert)
-            run = subprocess.run(words, cwd=workplace, env=HERE, capture_output=True, text=True)
-            assert run.returncode == 0, f"{command}\n{run.stderr}"
-            if "run.sh sst2_0.10_mag" in command:  # stands for the demo's mask, too, whose data are not here
-                shutil.copytree(workplace / "models" / "sst2_0.10_mag", workplace / "models" / "reviews_0.10_mag")
+    run_page(page, workplace, tiny_bert)
 
 
 def test_the_guide_has_commands():
-    guides = [page for page in PAGES if page.startswith("docs/guide/")]
-    assert len(guides) >= 8
-    for page in guides:
+    assert len(GUIDE) >= 8
+    for page in GUIDE:
         assert commands(page), page
 
 
