@@ -89,9 +89,10 @@ class Course:
             axes.plot(steps, [100 * schedule.density(step) for step in steps], color="tab:blue")
             axes.axvline(schedule.pruning_steps, color="grey", linestyle=":")
             axes.annotate(
-                f" N = {schedule.pruning_steps}: {100 * schedule.final_density:g} % remain",
+                f" N = {schedule.pruning_steps}: {100 * schedule.final_density:g} % remain ",
                 (schedule.pruning_steps, 60),
                 color="dimgrey",
+                horizontalalignment="right" if 2 * schedule.pruning_steps > schedule.total_steps else "left",
             )
         axes.set(ylabel="remaining weights (%)", ylim=(0, 103))
         axes.grid(alpha=0.3)
