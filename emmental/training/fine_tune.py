@@ -70,7 +70,7 @@ def fine_tune(
         **problem.majority(),
         "global_step": trainer.state.global_step,
         "seed": config.seed,
-        "trained_parameters": model.num_parameters(),
+        "trained_parameters": model.num_parameters(only_trainable=True),
         "seconds": time.monotonic() - started,
         **provenance.of_this_run(),
     }

@@ -1,0 +1,161 @@
+"""Masks beside parameter-efficient training in as many steps on the same data: LoRA, BitFit, a linear probe, dense.
+
+    python -m benchmarks.experiments.adapters --data_dir glue --output_dir runs/adapters --at_once 2
+    python -m benchmarks.experiments.adapters … --part choice       # learning rates, on held-back training data
+    python -m benchmarks.experiments.adapters … --dry_run           # the commands
+    python -m benchmarks.experiments.adapters --output_dir runs/adapters --report_only
+
+Masks are those of layerwise.py, which learn from the dense model. A finished run is not repeated. What is trained, what
+a task costs in bytes, and seconds stand beside the metrics; what a text costs is measured by `smp benchmark`: a merged
+LoRA, BitFit and the probe cost what the dense model costs. All other flags go to every run.
+"""
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.experiments import held_back, layerwise_report
+from benchmarks.experiments.layerwise_runs import CHIEF, DENSE, FULL, MASKS, PIECES_TASKS, Places, Run
+from benchmarks.experiments.side_by_side import finish
+from emmental.common.errors import InputError, exit_on_input_error
+from emmental.common.files import write_json, write_text
+from emmental.common.run_folder import RESULTS
+from emmental.common.text import markdown, volume
+from emmental.recipes.table import RECIPES
+
+RATES = {"lora8": "1e-3", "lora16": "1e-3", "bitfit": "1e-3", "probe": "1e-2"}
+TRIED = ("3e-4", "1e-3", "3e-3", "1e-2")
+MASKED = ((FULL, CHIEF), (MASKS, CHIEF), (FULL, 0.03))
+TASKS = ("mnli", "sst2", "stsb", "mrpc", "cola")
+TITLES = {
+    DENSE: "dense",
+    FULL: "mask, norms and biases",
+    MASKS: "mask",
+    "lora8": "LoRA, rank 8",
+    "lora16": "LoRA, rank 16",
+}
+TITLES |= {"bitfit": "BitFit", "probe": "linear probe"}
+WRITTEN = ("adapter.safetensors", "mask.safetensors", "model.safetensors")  # what a task costs, the first that is there
+
+
+@dataclass(frozen=True)
+class Adapted(Run):
+    """A run of adapter_run.py. method: the adapter, with ``=`` and a learning rate where that is tried."""
+
+    def command(self, places: Places) -> list[str]:
+        """The dense run's with the adapter in place of all weights."""
+        words = Run(self.task, DENSE, 1.0, self.seed, self.times, self.held_back).command(places)[2:]
+        adapter, _, rate = self.method.partition("=")
+        flags = dict(zip(words[::2], words[1::2], strict=True)) | {
+            "--learning_rate": rate or RATES[adapter],
+            "--output_dir": str(self.folder(places.output)),
+        }
+        script = ["python", "-m", "benchmarks.experiments.adapter_run", "--adapter", adapter]
+        return [*script, *(word for pair in flags.items() for word in pair)]
+
+
+def main() -> None:
+    """Run what is not finished, then write the table. Raises InputError where nothing is finished."""
+    arguments, flags = parse()
+    output, failed = arguments.output_dir, []
+    if not arguments.report_only:
+        places = Places(arguments.data_dir, Path(), arguments.backbone, output)
+        planned = choices(arguments) if arguments.part == "choice" else compared(arguments)
+        unfinished = [run for run in dict.fromkeys(planned) if not (run.folder(output) / RESULTS).exists()]
+        commands = {run: [*run.command(places), *flags] for run in unfinished}
+        if arguments.dry_run:
+            print(*map(shlex.join, commands.values()), sep="\n")
+            return
+        if arguments.part == "choice":
+            held_back.write(places.glue, places.held_back)
+        failed = finish(commands, output, arguments.at_once, time.monotonic() + 60 * arguments.minutes)
+    print(write(output))
+    if failed:
+        sys.exit(f"{len(failed)} runs failed: see {failed[0]}")
+
+
+def parse() -> tuple[argparse.Namespace, list[str]]:
+    """Our flags, and those of the runs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--data_dir", type=Path, default=Path("glue"), help="folder with GLUE's folders")
+    parser.add_argument("--backbone", default="minilm", help="folder, Hub name or minilm")
+    parser.add_argument("--output_dir", type=Path, required=True, help="where runs and the table go")
+    parser.add_argument("--part", choices=("main", "choice"), default="main")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=["mnli", "sst2", "stsb"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--at_once", type=int, default=1, help="runs side by side, of one thread each")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="after which no run is started")
+    parser.add_argument("--dry_run", action="store_true", help="print the commands of what is not finished")
+    parser.add_argument("--report_only", action="store_true", help="the table of what is finished")
+    return parser.parse_known_args()
+
+
+def compared(arguments: argparse.Namespace) -> Iterator[Run]:
+    """All ways on all tasks, dense models first: masks learn from them."""
+    pairs = [(seed, task) for seed in arguments.seeds for task in arguments.tasks]
+    yield from (Run(task, DENSE, 1.0, seed) for seed, task in pairs)
+    yield from (Adapted(task, adapter, 1.0, seed) for adapter in RATES for seed, task in pairs)
+    yield from (Run(task, method, density, seed) for method, density in MASKED for seed, task in pairs)
+
+
+def choices(arguments: argparse.Namespace) -> Iterator[Run]:
+    """Each adapter at several learning rates, on training data that were held back."""
+    for seed in arguments.seeds:
+        for adapter in RATES:
+            for rate in TRIED:
+                yield from (Adapted(task, f"{adapter}={rate}", 1.0, seed, held_back=True) for task in PIECES_TASKS)
+
+
+def write(output: Path) -> str:
+    """Write table.md and table.json of what is finished; returns the tables. Raises InputError where nothing is."""
+    runs = layerwise_report.collect(output)
+    runs["bytes"] = [written(Run(*row).folder(output)) for row in runs[list(Run.__dataclass_fields__)].to_numpy()]
+    parts = {
+        "Beside masks": runs[~runs["held_back"]],
+        "Learning rates, on training data held back": runs[runs["held_back"]],
+    }
+    text = "\n\n".join(f"**{title}**\n\n{markdown(table(part))}" for title, part in parts.items() if len(part))
+    write_text(output / "table.md", f"{text}\n")
+    write_json(output / "table.json", layerwise_report.records(runs))
+    return text
+
+
+def written(folder: Path) -> int:
+    """Bytes of what a run leaves for its task."""
+    found = next((folder / name for name in WRITTEN if (folder / name).exists()), None)
+    if not found:
+        raise InputError(f"{folder}: none of {', '.join(WRITTEN)}: its bytes are not known")
+    return found.stat().st_size
+
+
+def table(runs: pd.DataFrame) -> list[list[str]]:
+    """A row per way: metrics in percent with their share of the dense model's, and what it costs."""
+    tasks = [task for task in TASKS if task in set(runs["task"])]
+    head = [*(f"{task} ({RECIPES[task].metric})" for task in tasks), "trained numbers", "bytes of a task", "s per run"]
+    rows = [["", "weights", *head]]
+    points = layerwise_report.over_seeds(runs)
+    for (method, density), of_way in runs.groupby(["method", "density"], sort=False):
+        name, _, rate = method.partition("=")
+        found = {task: points.loc[(task, method, density)].iloc[0] for task in tasks if task in set(of_way["task"])}
+        rows.append(
+            [
+                TITLES[name] + (f", {rate}" if rate else ""),
+                f"{100 * density:g} %",
+                *(layerwise_report.cell(found[task]) if task in found else "–" for task in tasks),
+                f"{of_way['trained_parameters'].median():,.0f}",
+                volume(of_way["bytes"].median()),
+                f"{of_way['seconds'].median():.0f}",
+            ]
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    with exit_on_input_error():
+        main()
