@@ -17,7 +17,7 @@ from emmental.common.files import write_json
 from emmental.common.run_folder import ASIDE, BEST, CONFIG, LOCK, MASK, PAGE, RESULTS, SEAL, SETTINGS
 from emmental.pruning.schedule import Schedule
 from emmental.training import seals
-from emmental.training.claim import claim, is_claimed
+from emmental.training.claim import claim, is_claimed, release
 
 WRITTEN = (
     MASK, RESULTS, SETTINGS, BEST, PAGE, "density.png", "curves.png", "densities.csv", "densities.png",
@@ -37,6 +37,8 @@ def prepare(output_dir: Path, settings: dict, overwrite: bool) -> Path | None:
         set_aside(output_dir)
         clear(output_dir)
     if (output_dir / RESULTS).exists():
+        release(output_dir)
+        (output_dir / LOCK).unlink(missing_ok=True)  # the folder stays as its run left it
         raise InputError(
             f"{output_dir} holds a finished run: set OUTPUT_DIR (--output_dir) to another folder, or add "
             f"--overwrite_output_dir to start it anew"

@@ -23,12 +23,13 @@ def kill_during_evaluation(arguments, variables, folder, step):
 
 def test_a_finished_run_is_not_overwritten(finished, tiny_bert, reviews, command):
     output_dir, _ = finished
-    before = (output_dir / "all_results.json").read_bytes()
+    left, before = sorted(output_dir.iterdir()), (output_dir / "all_results.json").read_bytes()
     arguments, variables = short_run(tiny_bert, reviews)
     again = command(*arguments, **variables, OUTPUT_DIR=str(output_dir))
     assert again.returncode == 2
     assert "holds a finished run" in again.stderr
     assert (output_dir / "all_results.json").read_bytes() == before
+    assert sorted(output_dir.iterdir()) == left
 
 
 @pytest.mark.parametrize("strategy", ["group_by_length", "random"])
