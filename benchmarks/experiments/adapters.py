@@ -22,10 +22,9 @@ import pandas as pd
 
 from benchmarks.experiments import held_back, layerwise_report
 from benchmarks.experiments.layerwise_runs import CHIEF, DENSE, FULL, MASKS, PIECES_TASKS, Places, Run
-from benchmarks.experiments.side_by_side import finish
+from benchmarks.experiments.side_by_side import finish, parser_of, to_do
 from emmental.common.errors import InputError, exit_on_input_error
 from emmental.common.files import write_json, write_text
-from emmental.common.run_folder import RESULTS
 from emmental.common.text import markdown, volume
 from emmental.recipes.table import RECIPES
 
@@ -48,6 +47,8 @@ WRITTEN = ("adapter.safetensors", "mask.safetensors", "model.safetensors")  # wh
 class Adapted(Run):
     """A run of adapter_run.py. method: the adapter, with ``=`` and a learning rate where that is tried."""
 
+    teacher = None  # it learns from the labels alone
+
     def command(self, places: Places) -> list[str]:
         """The dense run's with the adapter in place of all weights."""
         words = Run(self.task, DENSE, 1.0, self.seed, self.times, self.held_back).command(places)[2:]
@@ -67,8 +68,7 @@ def main() -> None:
     if not arguments.report_only:
         places = Places(arguments.data_dir, Path(), arguments.backbone, output)
         planned = choices(arguments) if arguments.part == "choice" else compared(arguments)
-        unfinished = [run for run in dict.fromkeys(planned) if not (run.folder(output) / RESULTS).exists()]
-        commands = {run: [*run.command(places), *flags] for run in unfinished}
+        commands = {run: [*run.command(places), *flags] for run in to_do(list(planned), output)}
         if arguments.dry_run:
             print(*map(shlex.join, commands.values()), sep="\n")
             return
@@ -82,17 +82,9 @@ def main() -> None:
 
 def parse() -> tuple[argparse.Namespace, list[str]]:
     """Our flags, and those of the runs."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--data_dir", type=Path, default=Path("glue"), help="folder with GLUE's folders")
-    parser.add_argument("--backbone", default="minilm", help="folder, Hub name or minilm")
-    parser.add_argument("--output_dir", type=Path, required=True, help="where runs and the table go")
+    parser = parser_of(__doc__)
     parser.add_argument("--part", choices=("main", "choice"), default="main")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=["mnli", "sst2", "stsb"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
-    parser.add_argument("--at_once", type=int, default=1, help="runs side by side, of one thread each")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="after which no run is started")
-    parser.add_argument("--dry_run", action="store_true", help="print the commands of what is not finished")
-    parser.add_argument("--report_only", action="store_true", help="the table of what is finished")
     return parser.parse_known_args()
 
 

@@ -22,7 +22,7 @@ import pandas as pd
 
 from benchmarks.experiments import rated_films
 from benchmarks.experiments.layerwise_runs import COMMON, FIXED
-from benchmarks.experiments.side_by_side import finish
+from benchmarks.experiments.side_by_side import finish, parser_of, to_do
 from emmental.common.errors import InputError, exit_on_input_error
 from emmental.common.files import write_json, write_text
 from emmental.common.run_folder import RESULTS, SETTINGS
@@ -96,8 +96,7 @@ def main() -> None:
             rated_films.write(output / "data")
         vocabulary = list(whole_words(load_tokenizer(arguments.backbone)))
         runs = [Run(task, way, seed) for seed in arguments.seeds for task in arguments.tasks for way in WAYS]
-        unfinished = [run for run in runs if not (run.folder(output) / RESULTS).exists()]
-        commands = {run: [*run.command(arguments, vocabulary), *flags] for run in unfinished}
+        commands = {run: [*run.command(arguments, vocabulary), *flags] for run in to_do(runs, output)}
         for command in commands.values():
             read_flags(command[2:], spans=False)  # before anything starts
         if arguments.dry_run:
@@ -111,18 +110,10 @@ def main() -> None:
 
 def parse() -> tuple[argparse.Namespace, list[str]]:
     """Our flags, and those of the runs."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--data_dir", type=Path, default=Path("glue"), help="folder with GLUE's folders")
-    parser.add_argument("--backbone", default="minilm", help="folder, Hub name or minilm")
-    parser.add_argument("--output_dir", type=Path, required=True, help="where runs and the table go")
+    parser = parser_of(__doc__)
     parser.add_argument("--tasks", nargs="+", choices=WORDS, default=["sst2", "mrpc"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--density", type=float, default=0.1)
     parser.add_argument("--steps", type=int, default=600, help="of 32 examples")
-    parser.add_argument("--at_once", type=int, default=1, help="runs side by side, of one thread each")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="after which no run is started")
-    parser.add_argument("--dry_run", action="store_true", help="print the commands of what is not finished")
-    parser.add_argument("--report_only", action="store_true", help="the table of what is finished")
     return parser.parse_known_args()
 
 

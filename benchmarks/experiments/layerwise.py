@@ -17,10 +17,9 @@ import time
 from pathlib import Path
 
 from benchmarks.experiments import held_back, layerwise_report
-from benchmarks.experiments.layerwise_runs import PARTS, TASKS, Places, Run, planned
-from benchmarks.experiments.side_by_side import finish
+from benchmarks.experiments.layerwise_runs import PARTS, TASKS, Places, planned
+from benchmarks.experiments.side_by_side import finish, parser_of, to_do
 from emmental.common.errors import exit_on_input_error
-from emmental.common.run_folder import MODEL, RESULTS
 from emmental.launch.flags import read_flags
 from emmental.launch.jobs import is_span
 
@@ -50,29 +49,13 @@ def main() -> None:
 
 def parse() -> tuple[argparse.Namespace, list[str]]:
     """Our flags, and those of the runs."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--data_dir", type=Path, default=Path("glue"), help="folder with GLUE's folders")
+    parser = parser_of(__doc__)
     parser.add_argument("--squad_dir", type=Path, default=Path("squad"), help="folder with SQuAD's files")
-    parser.add_argument("--backbone", default="minilm", help="folder, Hub name or minilm")
-    parser.add_argument("--output_dir", type=Path, required=True, help="where runs and tables go")
     parser.add_argument("--picture", type=Path, help="where the picture goes (default: the output folder)")
     parser.add_argument("--part", nargs="+", choices=PARTS, default=["main"])
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--densities", nargs="+", type=float, default=[0.1, 0.03, 0.5], help="of the main part")
-    parser.add_argument("--at_once", type=int, default=1, help="runs side by side, of one thread each")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="after which no run is started")
-    parser.add_argument("--dry_run", action="store_true", help="print the commands of what is not finished")
-    parser.add_argument("--report_only", action="store_true", help="tables and picture of what is finished")
     return parser.parse_known_args()
-
-
-def to_do(runs: list[Run], output: Path) -> list[Run]:
-    """The runs that are not finished, and the teachers among the others whose weights they lack."""
-    unfinished = [run for run in runs if not (run.folder(output) / RESULTS).exists()]
-    teachers = {run.teacher for run in unfinished}
-    lost = [run for run in runs if run in teachers and not (run.folder(output) / MODEL).exists()]
-    return [run for run in runs if run in unfinished or run in lost]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Runs of an experiment side by side, each a command of one thread with a log of its own, teachers first."""
 
+import argparse
 import os
 import subprocess
 import time
@@ -7,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Protocol, Self
 
-from emmental.common.run_folder import RESULTS
+from emmental.common.run_folder import MODEL, RESULTS
 from emmental.launch.seeds import by_this_python
 
 
@@ -17,6 +18,28 @@ class Run(Protocol):
     teacher: Self | None
 
     def folder(self, output: Path) -> Path: ...
+
+
+def parser_of(docstring: str) -> argparse.ArgumentParser:
+    """The flags that all experiments have. docstring: of the script."""
+    parser = argparse.ArgumentParser(description=docstring.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--data_dir", type=Path, default=Path("glue"), help="folder with GLUE's folders")
+    parser.add_argument("--backbone", default="minilm", help="folder, Hub name or minilm")
+    parser.add_argument("--output_dir", type=Path, required=True, help="where runs and what they show go")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--at_once", type=int, default=1, help="runs side by side, of one thread each")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="after which no run is started")
+    parser.add_argument("--dry_run", action="store_true", help="print the commands of what is not finished")
+    parser.add_argument("--report_only", action="store_true", help="show what is finished, run nothing")
+    return parser
+
+
+def to_do(runs: list[Run], output: Path) -> list[Run]:
+    """The runs that are not finished, and the teachers among the others whose weights they lack."""
+    unfinished = [run for run in runs if not (run.folder(output) / RESULTS).exists()]
+    teachers = {run.teacher for run in unfinished}
+    lost = [run for run in runs if run in teachers and not (run.folder(output) / MODEL).exists()]
+    return [run for run in runs if run in unfinished or run in lost]
 
 
 def finish(commands: dict[Run, list[str]], output: Path, at_once: int, deadline: float) -> list[Path]:
