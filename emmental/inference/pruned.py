@@ -13,9 +13,11 @@ from emmental import masks
 from emmental.common.errors import InputError
 from emmental.common.files import write_json
 from emmental.common.run_folder import RESULTS
+from emmental.inference.texts import LENGTH
 from emmental.masks import hub
 from emmental.masks.resident import ResidentMask
 from emmental.models.forms import DenseForm
+from emmental.models.tokenizers import check_length, longest_text
 
 
 @dataclass
@@ -57,3 +59,19 @@ class PrunedModel:
                 f"this model for {self.info.task} has no mask: it was loaded from weights that stand by themselves"
             )
         return self.mask.mask()
+
+
+class PrunedTexts(PrunedModel):
+    """Base of what answers about texts with labels, which has logits for each."""
+
+    @property
+    def labels(self) -> list[str]:
+        """In the order of the logits."""
+        return list(self.info.label_words)
+
+    def reading_length(self, asked: int | None = None) -> int:
+        """How many tokens are read at once. Raises InputError where it is asked for what the model cannot read."""
+        longest = longest_text(self.model, self.tokenizer)
+        if asked is not None:
+            check_length(asked, longest, "the model")
+        return min(LENGTH, longest) if asked is None else asked

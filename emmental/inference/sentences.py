@@ -5,26 +5,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from datasets import Dataset
-from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from emmental.common.errors import InputError
-from emmental.inference.pruned import PrunedModel
-from emmental.inference.texts import LENGTH, READING, as_list, check_pairs
+from emmental.inference.pruned import PrunedTexts
+from emmental.inference.texts import READING, as_list, check_pairs
 from emmental.models.heads import SequenceModel
-from emmental.models.tokenizers import check_length, longest_text
 from emmental.recipes.kinds import Kind
-from emmental.tasks.batches import by_length, similar
+from emmental.tasks.batches import by_length, lists_by_length
 
 
-class Pruned(PrunedModel):
+class Pruned(PrunedTexts):
     """A classifier or regressor of sentences, ready to predict."""
 
     model: SequenceModel
-
-    @property
-    def labels(self) -> list[str]:
-        """In the order of the logits."""
-        return list(self.info.label_words)
 
     def logits(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int | None = None
@@ -46,13 +40,6 @@ class Pruned(PrunedModel):
         with READING:
             features = self.tokenizer(*given, truncation=True, max_length=length)
         return feature_logits(self.model, self.tokenizer, features)
-
-    def reading_length(self, asked: int | None = None) -> int:
-        """How many tokens of a text are read. Raises InputError where it is asked for what the model cannot read."""
-        longest = longest_text(self.model, self.tokenizer)
-        if asked is not None:
-            check_length(asked, longest, "the model")
-        return min(LENGTH, longest) if asked is None else asked
 
     def probabilities(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int | None = None
@@ -95,12 +82,9 @@ def feature_logits(
 ) -> np.ndarray:
     """Logits float32 [examples, labels] of tokenised, unpadded examples: the model's inputs by name. Raises InputError
     where they are not finite, which no label can be told from."""
-    pad, place = DataCollatorWithPadding(tokenizer), next(model.parameters()).device
-    inputs = {name: features[name] for name in tokenizer.model_input_names if name in features}
-    logits = [None] * len(inputs["input_ids"])
-    for rows in similar([len(ids) for ids in inputs["input_ids"]]):
-        batch = pad({name: [values[row] for row in rows] for name, values in inputs.items()}).to(place)
-        for row, answer in zip(rows, model(**batch)["logits"], strict=True):
+    place, logits = next(model.parameters()).device, [None] * len(features["input_ids"])
+    for rows, batch in lists_by_length(features, tokenizer):
+        for row, answer in zip(rows, model(**batch.to(place))["logits"], strict=True):
             logits[row] = answer
     return finite(torch.stack(logits).cpu()).numpy()
 

@@ -7,17 +7,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import nn
-from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from emmental.common.errors import InputError
 from emmental.common.text import check_text
-from emmental.inference.pruned import PrunedModel
+from emmental.inference.pruned import PrunedTexts
 from emmental.inference.sentences import finite
-from emmental.inference.texts import LENGTH, READING
+from emmental.inference.texts import READING
 from emmental.models.heads import TokenClassifier
-from emmental.models.tokenizers import check_length, longest_text
 from emmental.tasks import words, words_metrics, words_windows
-from emmental.tasks.batches import by_length, similar
+from emmental.tasks.batches import by_length, lists_by_length
 
 WORD = re.compile(r"\w(?:\S*\w)?|\S")  # from one letter or digit to another without a blank between, or a single sign
 
@@ -36,16 +35,11 @@ class Entity(NamedTuple):
     last: int
 
 
-class PrunedWords(PrunedModel):
+class PrunedWords(PrunedTexts):
     """A tagger of words, ready to predict. A text is a string or the list of its words. A string is cut into words at
     blanks, and signs at a word's ends are words of their own. No text is too long."""
 
     model: TokenClassifier
-
-    @property
-    def labels(self) -> list[str]:
-        """The tags, in the order of the logits."""
-        return list(self.info.label_words)
 
     def tags(self, texts: Sequence[Text], max_length: int | None = None) -> list[list[str]]:
         """The tag of each word of each text. max_length: tokens that are read at once (by default 128, or all that the
@@ -99,13 +93,6 @@ class PrunedWords(PrunedModel):
             words_windows.in_texts(windows, [one.softmax(-1).numpy() for one in logits], found)
         return found
 
-    def reading_length(self, asked: int | None = None) -> int:
-        """How many tokens are read at once. Raises InputError where it is asked for what the model cannot read."""
-        longest = longest_text(self.model, self.tokenizer)
-        if asked is not None:
-            check_length(asked, longest, "the model")
-        return min(LENGTH, longest) if asked is None else asked
-
 
 @torch.inference_mode()
 def best_tags(model: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: words.Texts) -> list[np.ndarray]:
@@ -125,14 +112,11 @@ def token_logits(
 ) -> list[torch.Tensor]:
     """Logits float32 [tokens, tags] of tokenised, unpadded windows (the model's inputs by name), on the CPU. Raises
     InputError where they are not finite, which no tag can be told from."""
-    pad, place = DataCollatorWithPadding(tokenizer), next(model.parameters()).device
-    inputs = {name: windows[name] for name in tokenizer.model_input_names if name in windows}
-    lengths, logits = [len(ids) for ids in inputs["input_ids"]], {}
-    for rows in similar(lengths):
-        batch = pad({name: [values[row] for row in rows] for name, values in inputs.items()}).to(place)
-        for row, answer in zip(rows, finite(model(**batch)["logits"].cpu()), strict=True):
-            logits[row] = answer[: lengths[row]]
-    return [logits[row] for row in range(len(lengths))]
+    place, logits = next(model.parameters()).device, [None] * len(windows["input_ids"])
+    for rows, batch in lists_by_length(windows, tokenizer):
+        for row, answer in zip(rows, finite(model(**batch.to(place))["logits"].cpu()), strict=True):
+            logits[row] = answer[: len(windows["input_ids"][row])]
+    return logits
 
 
 def checked(texts: Sequence[Text]) -> list[Text]:

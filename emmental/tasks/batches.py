@@ -1,6 +1,6 @@
 """Lengths of tokenised examples, and padded batches of similar ones for models that only answer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from datasets import Dataset
@@ -32,6 +32,16 @@ def by_length(features: Dataset, tokenizer: PreTrainedTokenizerBase) -> Iterator
     inputs, pad = features.select_columns(names), DataCollatorWithPadding(tokenizer)
     for rows in similar(lengths(features)):
         yield rows, pad(inputs[rows])
+
+
+def lists_by_length(
+    features: Mapping[str, list], tokenizer: PreTrainedTokenizerBase
+) -> Iterator[tuple[np.ndarray, BatchEncoding]]:
+    """As by_length, of features in memory: a list for each name."""
+    inputs = {name: features[name] for name in tokenizer.model_input_names if name in features}
+    pad = DataCollatorWithPadding(tokenizer)
+    for rows in similar([len(ids) for ids in inputs["input_ids"]]):
+        yield rows, pad({name: [values[row] for row in rows] for name, values in inputs.items()})
 
 
 def similar(lengths: list[int]) -> Iterator[np.ndarray]:
