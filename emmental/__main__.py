@@ -48,6 +48,12 @@ def build_parser() -> argparse.ArgumentParser:
         default="dense",
         help="how it is computed: dense (default), sparse products, or auto: the faster one of each matrix",
     )
+    texts.add_argument(
+        "--dtype",
+        choices=choose.DTYPES,
+        default="fp32",
+        help="of what is computed densely; bf16 rounds, and auto uses it where it is faster (default fp32)",
+    )
 
     file = "mask file: .safetensors, .smp or .npy"
     model = f"{file}; task checkpoint: .task; or folder of a shrunk model"

@@ -146,12 +146,11 @@ def evaluate(arguments) -> None:
     subject = subjects.find(arguments.what, arguments.base_url, arguments.sha256)
     given = {field.name: getattr(arguments, field.name, None) for field in dataclasses.fields(Source)}
     source = subjects.source_beside(subject.path, Source(**given))
+    computed = arguments.runtime, arguments.dtype
     if is_standalone(subject.path):
         if arguments.label_map:
             raise InputError(f"{subject.path} holds the logits of its own label words only: no --label_map with it")
-        found = scoring.score_standalone(
-            subject.path, source, arguments.backbone, reading(arguments), arguments.runtime
-        )
+        found = scoring.score_standalone(subject.path, source, arguments.backbone, reading(arguments), *computed)
         print(scoring.show_standalone(subject.path, *found))
         return
     mask = subjects.read_subject(subject, arguments.backbone, arguments.task_name)
@@ -165,7 +164,7 @@ def evaluate(arguments) -> None:
         print(
             "published MNLI masks were trained with scrambled label words: scored with those (--label_map: with others)"
         )
-    measured = scoring.score(mask, source, arguments.backbone, reading(arguments), arguments.force, arguments.runtime)
+    measured = scoring.score(mask, source, arguments.backbone, reading(arguments), arguments.force, *computed)
     print(scoring.show(subject, mask, measured))
 
 
@@ -217,11 +216,11 @@ def check_frozen(arguments) -> None:
 
 def open_pruned(arguments) -> PrunedModel:
     """The model of a mask on its backbone, or of a file or folder that needs none."""
-    runtime = getattr(arguments, "runtime", "dense")
+    computed = {name: getattr(arguments, name) for name in ("runtime", "dtype") if hasattr(arguments, name)}
     if is_standalone(arguments.mask):
-        return load_pruned(arguments.mask, arguments.backbone, runtime=runtime)
+        return load_pruned(arguments.mask, arguments.backbone, **computed)
     mask = subjects.read_mask(arguments.mask, arguments.backbone, arguments.task_name)
-    return load_pruned(mask, arguments.backbone, arguments.force, runtime)
+    return load_pruned(mask, arguments.backbone, arguments.force, **computed)
 
 
 def benchmark_mask(arguments) -> None:

@@ -58,8 +58,9 @@ def contenders(dense: LabelWordModel, files: dict[str, Path] | None = None) -> l
     """The ways to compute a folded model: sparse ones where its architecture has them, and those of the files that
     ``written`` gave."""
     files = files or {}
-    ways = [contender(BASELINE, dense), contender("dense bf16", copy.deepcopy(dense).to(torch.bfloat16))]
+    ways = [contender(BASELINE, dense), contender("dense bf16", with_runtime(dense, "dense", "bf16"))]
     ways += [*_sparse("sparse", dense), contender("auto", with_runtime(dense, "auto"))]
+    ways.append(contender("auto bf16", with_runtime(dense, "auto", "bf16")))
     if SHRUNK in files:
         small = shrunk_folder.load(files[SHRUNK].parent)[0]
         ways += [contender("shrunk", small), *_sparse("shrunk + sparse", small)]
@@ -69,12 +70,11 @@ def contenders(dense: LabelWordModel, files: dict[str, Path] | None = None) -> l
 
 
 def _sparse(name: str, dense: LabelWordModel) -> list[Contender]:
-    """The contender, if there is a sparse runtime for this model on this machine and not the dense one instead."""
+    """The contender, if there is a sparse runtime for this model."""
     try:
-        model = with_runtime(dense, "sparse")
+        return [contender(name, with_runtime(dense, "sparse"))]
     except InputError:
         return []
-    return [] if model.form is dense.form else [contender(name, model)]
 
 
 def contender(name: str, model: LabelWordModel) -> Contender:
@@ -102,21 +102,15 @@ def onnx_contender(path: Path) -> Contender:
     return Contender("ONNX Runtime", logits, path.stat().st_size)
 
 
-def with_runtime(dense: LabelWordModel, runtime: str) -> LabelWordModel:
+def with_runtime(dense: LabelWordModel, runtime: str, dtype: str = "fp32") -> LabelWordModel:
     """The model by another runtime, sharing the weights that both need."""
     model = copy.copy(dense)
     model._modules = dict(dense._modules)
-    model.form = choose.prepared(dense.form, runtime)
+    model.form = choose.prepared(dense.form, runtime, dtype)
     return model
 
 
 def weights_in_memory(model: nn.Module) -> int:
     """Bytes of all weights that a model holds, those that it shares with others included, each counted once."""
-    tensors = [part for tensor in (*model.parameters(), *model.buffers()) for part in _parts(tensor)]
-    return sum({tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}.values())
-
-
-def _parts(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    if tensor.layout == torch.sparse_csr:
-        return tensor.crow_indices(), tensor.col_indices(), tensor.values()
-    return (tensor,)
+    storages = [tensor.untyped_storage() for tensor in (*model.parameters(), *model.buffers())]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())

@@ -29,15 +29,16 @@ def load_pruned(
     force: bool = False,
     runtime: str = "dense",
     device: torch.device | str | None = None,
+    dtype: str = "fp32",
 ) -> PrunedModel:
     """A mask on its backbone, folded in: inference costs what the dense model costs, or less with another runtime.
 
     mask: a mask or its file. backbone: loaded or by name; by default the one that the mask names. A loaded one is
     used up. runtime: one of choose.RUNTIMES; those for zeros compute on the CPU. device: where it answers; by default
-    where the backbone is. Also loads what needs no backbone: a ``.task`` file, the folder of a shrunk model, or of a
-    run that trained weights (dense runtime only). Raises InputError where the backbone's weights are not those that
-    the mask was trained on, unless forced, and where the runtime does not exist or cannot compute the backbone, or not
-    there.
+    where the backbone is. dtype: of choose.DTYPES; bf16 rounds what is computed densely, with ``auto`` where that is
+    faster. Also loads what needs no backbone: a ``.task`` file, the folder of a shrunk model, or of a run that trained
+    weights (dense in fp32 only). Raises InputError where the backbone's weights are not those that the mask was trained
+    on, unless forced, and where runtime or dtype do not exist, or cannot compute the backbone, or not there.
 
     >>> from emmental import load_pruned
     >>> pruned = load_pruned("sst2.smp", runtime="auto")
@@ -46,10 +47,10 @@ def load_pruned(
     >>> pruned.probabilities(["a bad film", "a good film"]).shape
     (2, 2)
     """
-    choose.check(runtime)
+    choose.check(runtime, dtype)
     pruned = _opened(mask, backbone, force)
     pruned.model.to(device)
-    return set_runtime(pruned, runtime)
+    return set_runtime(pruned, runtime, dtype)
 
 
 def _opened(mask: masks.Mask | str | Path, backbone: Backbone | str | None, force: bool) -> PrunedModel:
@@ -97,17 +98,19 @@ def answering(
     return ANSWERING.get(info.kind, Pruned)(model, tokenizer, info, mask)
 
 
-def set_runtime(pruned: PrunedModel, runtime: str) -> PrunedModel:
-    """The same, computed by this runtime from now on. Errors as of choose.prepared, and InputError for a runtime that
-    computes on the CPU alone where the model is elsewhere."""
+def set_runtime(pruned: PrunedModel, runtime: str, dtype: str = "fp32") -> PrunedModel:
+    """The same, computed by this runtime in this dtype from now on. Errors as of choose.prepared, and InputError for a
+    runtime that computes on the CPU alone where the model is elsewhere, and for anything but fp32 of a model that was
+    fine-tuned."""
     place = next(pruned.model.parameters()).device
     if runtime != "dense" and place.type != "cpu":
         raise InputError(f"the runtime {runtime} computes on the CPU, not on {place}: there it is dense")
     if not isinstance(pruned.model, LabelWordModel):
-        if runtime != "dense":
+        if (runtime, dtype) != ("dense", "fp32"):
             raise InputError(
-                f"{pruned.info.base_model} was fine-tuned: --runtime {runtime} is for masks over a frozen backbone"
+                f"{pruned.info.base_model} was fine-tuned: --runtime {runtime} with --dtype {dtype} "
+                "is for masks over a frozen backbone"
             )
         return pruned
-    pruned.model.form = choose.prepared(pruned.model.form, runtime)
+    pruned.model.form = choose.prepared(pruned.model.form, runtime, dtype)
     return pruned

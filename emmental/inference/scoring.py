@@ -27,10 +27,12 @@ def score(
     reading: dict,
     force: bool = False,
     runtime: str = "dense",
+    dtype: str = "fp32",
 ) -> dict[str, float]:
     """The task's metrics on each validation set, named as in all_results.json without ``eval_``.
 
     reading: how texts become features where not by default: ``max_length``; for questions what squad.Reading has.
+    runtime, dtype: as of load_pruned.
     """
     info = mask.info
     if info.kind is Kind.SPAN:
@@ -38,17 +40,22 @@ def score(
     else:
         given = sentences.of_model(info.task, info.kind, info.label_words, source).words
     mask = replace(mask, info=replace(info, label_words=given))
-    return _measure(load_pruned(mask, backbone, force, runtime), source, reading)
+    return _measure(load_pruned(mask, backbone, force, runtime, dtype=dtype), source, reading)
 
 
 def score_standalone(
-    path: Path, source: Source, backbone: str | None, reading: dict, runtime: str = "dense"
+    path: Path,
+    source: Source,
+    backbone: str | None,
+    reading: dict,
+    runtime: str = "dense",
+    dtype: str = "fp32",
 ) -> tuple[PrunedModel, int, dict[str, float]]:
     """A model that needs no mask (see load.is_standalone), the weights in its encoder that are not zero, and its
     metrics as of ``score``."""
     pruned = load_pruned(path, backbone)
     weights = sum(int(linear.weight.count_nonzero()) for linear in encoder_linears(pruned.model).values())
-    return pruned, weights, _measure(set_runtime(pruned, runtime), source, reading)
+    return pruned, weights, _measure(set_runtime(pruned, runtime, dtype), source, reading)
 
 
 def _measure(pruned: PrunedModel, source: Source, reading: dict) -> dict[str, float]:

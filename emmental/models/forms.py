@@ -5,6 +5,7 @@ Other forms compute the same sparse (see emmental.runtime). All are called alike
 """
 
 import contextlib
+import copy
 import inspect
 from collections.abc import Callable
 
@@ -27,6 +28,17 @@ class DenseForm(nn.Module):
         inputs = {name: value for name, value in inputs.items() if value is not None and name in self.known}
         with vectors_of(self.model.base_model, _first) if first_only else contextlib.nullcontext():
             return self.model(**inputs).logits
+
+
+class HalfForm(DenseForm):
+    """The same of a copy whose weights and activations are rounded to bf16; its logits are fp32 again."""
+
+    def __init__(self, model: PreTrainedModel):
+        super().__init__(copy.deepcopy(model).to(torch.bfloat16))
+
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None, first_only: bool = False) -> torch.Tensor:
+        """As of DenseForm."""
+        return super().forward(input_ids, attention_mask, token_type_ids, first_only).float()
 
 
 def _first(vectors: torch.Tensor) -> torch.Tensor:

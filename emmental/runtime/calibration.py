@@ -1,11 +1,11 @@
-"""What a product costs on this machine, dense and sparse: measured in a second or two, and remembered.
+"""What a product costs on this machine, of each kind: measured in a second or two, and remembered.
 
 What else the machine does makes a product slower, never faster. So the best counts, and whoever asks for a cost that is
 known measures it briefly again: what was measured on a busy machine does not stay.
 
-Costs depend on the shape of the matrix, the number of tokens, the processor and the number of threads. A CSR product's
-time goes with the number of weights, so one density, near the one where dense becomes faster, stands for all. Of the
-many shapes in a shrunk model those that are nearly alike are measured as one.
+Costs depend on the shape of the matrix, the number of tokens, the processor and the number of threads. A sparse
+product's time goes with the number of weights, so one density, near the one where dense becomes faster, stands for all.
+Of the many shapes in a shrunk model those that are nearly alike are measured as one.
 """
 
 import contextlib
@@ -13,14 +13,14 @@ import json
 import platform
 import time
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from emmental.common.downloads import cache_folder
 from emmental.common.files import write_json
-from emmental.runtime.sparse import Product, csr
+from emmental.runtime.multiply import KINDS
 
 TOKENS = (32, 128, 256)
 DENSITY = 0.2
@@ -30,26 +30,15 @@ ROUNDS, AGAIN = 9, 2  # of a product that was never measured, and of one that wa
 Shape = tuple[int, int]  # out, in
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Seconds of one product: dense, and sparse at DENSITY."""
-
-    dense: float
-    at_density: float
-
-    def sparse(self, density: float) -> float:
-        """Seconds at another density."""
-        return self.at_density * density / DENSITY
-
-
-def costs(shapes: Iterable[Shape]) -> dict[Shape, dict[int, Cost]]:
-    """The cost of a product of each shape by the number of tokens, for as many threads as torch uses now."""
+def costs(shapes: Iterable[Shape], kinds: Iterable[str]) -> dict[Shape, dict[str, dict[int, float]]]:
+    """Seconds of a product of each shape by its kind (see multiply.KINDS) and the number of tokens, for as many threads
+    as torch uses now; of a sparse one at DENSITY."""
     path = cache_folder() / "product_costs.json"
     remembered = _read(path)
     known = remembered.setdefault(machine(), {})
     alike = {shape: tuple(map(_rounded, shape)) for shape in shapes}
     for rows, columns in set(alike.values()):
-        known[f"{rows}x{columns}"] = _improved(known.get(f"{rows}x{columns}"), (rows, columns))
+        _improve(known.setdefault(f"{rows}x{columns}", {}), (rows, columns), kinds)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs another calibration
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, remembered)
@@ -57,7 +46,7 @@ def costs(shapes: Iterable[Shape]) -> dict[Shape, dict[int, Cost]]:
     for shape, (rows, columns) in alike.items():
         share = shape[0] * shape[1] / (rows * columns)
         seconds = known[f"{rows}x{columns}"]
-        found[shape] = {tokens: Cost(*(share * own for own in seconds[str(tokens)])) for tokens in TOKENS}
+        found[shape] = {kind: {tokens: share * seconds[kind][str(tokens)] for tokens in TOKENS} for kind in kinds}
     return found
 
 
@@ -67,32 +56,35 @@ def machine() -> str:
     return f"{processor}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
-def _improved(before: dict | None, shape: Shape) -> dict[str, tuple[float, float]]:
-    """Seconds dense and sparse by the number of tokens: the best of those before and of some more rounds."""
-    now = {str(tokens): astuple(measured(shape, tokens, AGAIN if before else ROUNDS)) for tokens in TOKENS}
-    if not before:
-        return now
-    return {tokens: tuple(map(min, seconds, before[tokens])) for tokens, seconds in now.items()}
+def _improve(known: dict[str, dict[str, float]], shape: Shape, kinds: Iterable[str]) -> None:
+    """Set a shape's seconds by kind and number of tokens to the best of those before and of some more rounds."""
+    rounds = AGAIN if known.keys() >= {*kinds} else ROUNDS
+    for tokens in TOKENS:
+        for kind, seconds in measured(shape, tokens, kinds, rounds).items():
+            of_kind = known.setdefault(kind, {})
+            of_kind[str(tokens)] = min(seconds, of_kind.get(str(tokens), seconds))
 
 
 @torch.inference_mode()
-def measured(shape: Shape, tokens: int, rounds: int) -> Cost:
+def measured(shape: Shape, tokens: int, kinds: Iterable[str], rounds: int) -> dict[str, float]:
     """The best of some rounds in turn."""
     rows, columns = shape
     draw = torch.Generator().manual_seed(0)
-    weight, bias = torch.randn(rows, columns, generator=draw), torch.zeros(rows)
-    dense = Product(weight, bias)
-    sparse = Product(csr(weight * (torch.rand(rows, columns, generator=draw) < DENSITY)), bias)
+    weight = torch.randn(shape, generator=draw) * (torch.rand(shape, generator=draw) < DENSITY)
+    products = {kind: KINDS[kind](weight, torch.zeros(rows)) for kind in kinds}
     x = torch.randn(columns, tokens, generator=draw)
-    taken = [(_seconds(dense, x), _seconds(sparse, x)) for _ in range(rounds)]
-    return Cost(*map(min, zip(*taken, strict=True)))
+    best = dict.fromkeys(kinds, float("inf"))
+    for _ in range(rounds):
+        for kind, product in products.items():
+            best[kind] = min(best[kind], _seconds(product, x))
+    return best
 
 
 def _rounded(side: int) -> int:
     return side if side < SIDE else SIDE * round(side / SIDE)
 
 
-def _seconds(product: Product, x: torch.Tensor) -> float:
+def _seconds(product: nn.Module, x: torch.Tensor) -> float:
     started = time.perf_counter()
     product(x)
     return time.perf_counter() - started
@@ -103,9 +95,9 @@ def _read(path: Path) -> dict:
     try:
         content = json.loads(path.read_text())
         for shapes in content.values():
-            for by_tokens in shapes.values():
-                for tokens in TOKENS:
-                    Cost(*map(float, by_tokens[str(tokens)]))
+            for by_kind in shapes.values():
+                for seconds in by_kind.values():
+                    sum(float(seconds[str(tokens)]) for tokens in TOKENS)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
     return content

@@ -1,12 +1,11 @@
 """Encoders for sparse weights on a CPU: their blocks feature-major and without padding.
 
-The fast sparse product of torch is a CSR matrix times a dense one, so activations are [hidden, tokens] from the
-embeddings to the head and are never turned round. Only real tokens are computed: sequences stand side by side, in
+A sparse matrix is multiplied with many tokens at a time, so activations are [hidden, tokens] from the embeddings to
+the head and are never turned round. Only real tokens are computed: sequences stand side by side, in
 groups small enough for the processor's cache. Embeddings and head are the model's own modules. Inference only; where a
 model's parts are is for architectures/ to say, which products are worth being sparse for choose.py.
 """
 
-import warnings
 from collections.abc import Callable
 
 import torch
@@ -14,38 +13,26 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from emmental.export.empty_rows import Affine
 from emmental.runtime.architectures import parts_of
 from emmental.runtime.architectures.parts import BlockParts
+from emmental.runtime.multiply import SparseProduct
 from emmental.runtime.products import products_of
 
 GROUP_TOKENS = 256  # sequences that go through the encoder together; a longer one goes alone
 CACHED_SCORES = 2**18  # attention scores (1 MB) that are computed at a time
 
 
-class Product(nn.Module):
-    """W x + b for activations [in, tokens]; W [out, in] is CSR or dense."""
-
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor):
-        super().__init__()
-        self.register_buffer("weight", weight, persistent=False)
-        self.register_buffer("bias", bias[:, None], persistent=False)
-
-    def forward(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
-        """x [in, tokens], residual [out, tokens] or none. Returns W x + b + residual."""
-        sums = self.bias.expand(-1, x.shape[1]).clone() if residual is None else residual + self.bias
-        return torch.addmm(sums, self.weight, x, out=sums)
-
-
 class Block(nn.Module):
     """One layer of the encoder, of these parts of the model's own.
 
-    weight: as of SparseMaskedLM, by the name in products.Products alone.
+    product: as of SparseMaskedLM, by the name in products.Products alone.
     """
 
-    def __init__(self, parts: BlockParts, weight: Callable[[str, torch.Tensor], torch.Tensor]):
+    def __init__(self, parts: BlockParts, product: Callable[[str, Affine], nn.Module]):
         super().__init__()
-        for name, (dense, bias) in products_of(parts)._asdict().items():
-            setattr(self, name, Product(weight(name, dense), bias))
+        for name, layer in products_of(parts)._asdict().items():
+            setattr(self, name, product(name, layer))
         self.heads, self.scaling = parts.heads, parts.scaling
         self.attention_norm = parts.attention_norm
         self.activation = parts.activation
@@ -72,19 +59,19 @@ class Block(nn.Module):
 class SparseMaskedLM(nn.Module):
     """The sparse form of a folded masked LM of a known architecture, whole or shrunk. Shares all tensors it can.
 
-    weight: from a product's name (see products.named_products) and its weight [out, in] to what it is computed with,
-    by default the same as CSR.
+    product: from a product's name (see products.named_products) and its layer to what computes it, see multiply.py; by
+    default a sparse one.
     """
 
     def __init__(
         self,
         model: PreTrainedModel,
-        weight: Callable[[str, torch.Tensor], torch.Tensor] = lambda name, weight: csr(weight),
+        product: Callable[[str, Affine], nn.Module] = lambda name, layer: SparseProduct(*layer),
     ):
         super().__init__()
         self.embeddings, blocks, self.head = parts_of(model)
         self.blocks = nn.ModuleList(
-            Block(block, lambda name, dense, number=number: weight(f"{number}.{name}", dense))
+            Block(block, lambda name, layer, number=number: product(f"{number}.{name}", layer))
             for number, block in enumerate(blocks)
         )
 
@@ -113,15 +100,6 @@ class SparseMaskedLM(nn.Module):
             x = block(x, lengths)
         x = self.blocks[-1](x, lengths, first_only)
         return self.head(x.t()).split([1] * len(lengths) if first_only else lengths)
-
-
-def csr(weight: torch.Tensor) -> torch.Tensor:
-    """A weight [out, in] as CSR, with the 32-bit indices that MKL takes without converting them at every call."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
-        matrix = weight.to_sparse_csr()
-        rows, columns = matrix.crow_indices().int(), matrix.col_indices().int()
-        return torch.sparse_csr_tensor(rows, columns, matrix.values(), matrix.shape, check_invariants=False)
 
 
 def attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:

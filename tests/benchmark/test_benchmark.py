@@ -16,11 +16,11 @@ from emmental.benchmark.memory import peak_memory
 from emmental.benchmark.report import as_json, draw, show
 from emmental.benchmark.timing import SETTINGS, Measured, Timing, random_texts, timed
 from emmental.inference.load import load_pruned
-from emmental.runtime.sparse import csr
+from emmental.runtime.multiply import SparseProduct
 from tests.helpers.architectures import save_model
 from tests.helpers.tiny import random_mask, save_tiny_bert, tiny_config
 
-NAMES = ["dense fp32", "dense bf16", "sparse", "auto", "shrunk", "shrunk + sparse", "ONNX Runtime"]
+NAMES = ["dense fp32", "dense bf16", "sparse", "auto", "auto bf16", "shrunk", "shrunk + sparse", "ONNX Runtime"]
 FILES = ["mask", "folded model fp32", "folded model bf16", "task checkpoint fp32", "shrunk model", "ONNX"]
 
 
@@ -53,6 +53,7 @@ def test_json_holds_everything(mask_file, monkeypatch, capsys):
     difference = measured["largest_difference_of_logits"]
     assert difference.pop("dense fp32") == 0
     assert difference.pop("dense bf16") > 1e-5
+    assert difference.pop("auto bf16") < 0.1
     assert all(0 <= apart < 1e-5 for apart in difference.values())
     assert measured["best"] in NAMES
 
@@ -62,7 +63,8 @@ def test_question_answerers_are_timed_too(mask_file, tiny_bert, monkeypatch, cap
     difference = json.loads(run(monkeypatch, capsys, mask_file, "--json"))["largest_difference_of_logits"]
     assert difference.pop("dense fp32") == 0
     assert difference.pop("dense bf16") > 1e-5
-    assert list(difference) == NAMES[2:]
+    assert difference.pop("auto bf16") < 0.1
+    assert list(difference) == [*NAMES[2:4], *NAMES[5:]]
     assert max(difference.values()) < 1e-5
 
 
@@ -82,7 +84,7 @@ def test_table_and_picture_without_onnx_runtime(mask_file, monkeypatch, capsys):
     assert lines[1] == "memory: of the weights, and at most beyond them during a pass of 2x16"
     columns = lines[2].removeprefix("texts x tokens").removesuffix("weights  a pass  logits off by").split()
     assert columns == ["1x8", "2x8", "1x16", "2x16"]
-    assert [line.split("  ")[0] for line in lines[3:9]] == NAMES[:-1]
+    assert [line.split("  ")[0] for line in lines[3:10]] == NAMES[:-1]
     assert "ONNX Runtime: onnxruntime is not installed" in lines
     picture = mask_file.with_name("benchmark.png")
     assert f"picture: {picture}" in lines
@@ -97,13 +99,7 @@ def test_other_architectures_have_what_can_be_had(tmp_path):
     files, missing = written(pruned, mask, tmp_path)
     assert files.keys() == {"task checkpoint fp32"}
     assert [line.split(":")[0] for line in missing] == ["shrunk model", "ONNX Runtime"]
-    assert [way.name for way in contenders_of(pruned.model, files)] == ["dense fp32", "dense bf16", "auto"]
-
-
-def test_without_mkl_nothing_dense_is_called_sparse(tiny_bert, monkeypatch):
-    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
-    ways = contenders_of(load_pruned(random_mask(tiny_bert)).model)
-    assert [way.name for way in ways] == ["dense fp32", "dense bf16", "auto"]
+    assert [way.name for way in contenders_of(pruned.model, files)] == [*NAMES[:2], *NAMES[3:5]]
 
 
 def test_a_mask_of_another_backbone_is_refused(emmental, mask_file, tmp_path):
@@ -118,7 +114,7 @@ def test_weights_that_are_shared_count_once():
     model.register_buffer("again", model.weight.detach())
     model.register_buffer("part", model.weight.detach()[:2])
     assert weights_in_memory(model) == 4 * 16
-    model.register_buffer("sparse", csr(torch.eye(4, 3)))  # 5 ends of rows, 3 columns and 3 values of 4 bytes
+    model.sparse = SparseProduct(torch.eye(4, 3), model.bias.detach())  # 5 ends of rows, 3 columns, 3 values of 4 bytes
     assert weights_in_memory(model) == 4 * 16 + 4 * (5 + 3 + 3)
 
 

@@ -17,11 +17,13 @@ from transformers import (
 )
 
 from emmental.export import shrunk
+from emmental.export.empty_rows import Affine
 from emmental.pruning.matrices import encoder_linears
 from emmental.runtime import sparse
 from emmental.runtime.architectures import bert
+from emmental.runtime.multiply import DenseProduct, SparseProduct
 from emmental.runtime.products import products_of
-from emmental.runtime.sparse import SparseMaskedLM, csr, grouped, normalised
+from emmental.runtime.sparse import SparseMaskedLM, grouped, normalised
 from tests.helpers.encoders import CONFIGS, encoder, folded
 
 VOCABULARY = 50
@@ -65,12 +67,12 @@ MODELS = {
 }  # fmt: skip
 
 
-def csr_weight(name: str, weight: torch.Tensor) -> torch.Tensor:
-    return csr(weight)
+def sparse_product(name: str, layer: Affine) -> nn.Module:
+    return SparseProduct(*layer)
 
 
-def dense_weight(name: str, weight: torch.Tensor) -> torch.Tensor:
-    return weight
+def dense_product(name: str, layer: Affine) -> nn.Module:
+    return DenseProduct(*layer)
 
 
 @st.composite
@@ -91,16 +93,16 @@ def literal(model, ids, real):
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-@pytest.mark.parametrize("weight", [csr_weight, dense_weight])
+@pytest.mark.parametrize("product", [sparse_product, dense_product])
 @settings(max_examples=10, deadline=None)
 @given(batch=batches(), group=st.integers(1, 60), scores=st.integers(1, 2000))
-def test_logits_are_transformers_own_however_texts_are_grouped(model, weight, batch, group, scores):
+def test_logits_are_transformers_own_however_texts_are_grouped(model, product, batch, group, scores):
     ids, real = batch
     expected = literal(model, ids, real)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sparse, "GROUP_TOKENS", group)
         patch.setattr(sparse, "CACHED_SCORES", scores)
-        form = SparseMaskedLM(model, weight)
+        form = SparseMaskedLM(model, product)
         logits, first = form(ids, real), form(ids, real, first_only=True)
     assert logits.shape == (*ids.shape, VOCABULARY)
     assert first.shape == (len(ids), 1, VOCABULARY)
@@ -112,7 +114,7 @@ def test_logits_are_transformers_own_however_texts_are_grouped(model, weight, ba
 
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(sorted(CONFIGS)), st.integers(0, 10**6), st.sampled_from([0.05, 0.3, 1.0]), st.booleans())
-def test_shrunk_models_have_the_logits_of_the_folded_one(architecture, seed, density, as_csr):
+def test_shrunk_models_have_the_logits_of_the_folded_one(architecture, seed, density, sparse):
     """With many empty rows, columns and heads: of unequal sizes, filled up and scattered, or gone."""
     whole = folded(architecture, seed, density)
     small = copy.deepcopy(whole)
@@ -120,8 +122,7 @@ def test_shrunk_models_have_the_logits_of_the_folded_one(architecture, seed, den
     ids = torch.randint(5, 60, (3, 9), generator=torch.Generator().manual_seed(seed))
     real = (torch.arange(9) < torch.tensor([9, 4, 7])[:, None]).long()
     expected, dense = (model(ids, attention_mask=real).logits for model in (whole, small))
-    weight = csr_weight if as_csr else dense_weight
-    form = SparseMaskedLM(small, weight)
+    form = SparseMaskedLM(small, sparse_product if sparse else dense_product)
     logits, first = form(ids, real), form(ids, real, first_only=True)[:, 0]
     for other in (dense, expected):
         assert (logits - other)[real.bool()].abs().max() < 1e-4
@@ -191,11 +192,3 @@ def test_layer_norm_of_columns():
     nn.init.normal_(norm.bias)
     x = 3 * torch.randn(64, 7) + 100 * torch.randn(7)  # far from zero, as some tokens of real models are
     torch.testing.assert_close(normalised(x, norm), norm(x.T).T, atol=1e-4, rtol=1e-4)
-
-
-def test_csr_holds_the_weights_that_are_left():
-    linear = encoder_linears(MODELS["bert"])["bert.encoder.layer.0.output.dense"]
-    matrix = csr(linear.weight)
-    assert matrix.values().numel() == linear.weight.count_nonzero()
-    assert matrix.col_indices().dtype == torch.int32
-    assert torch.equal(matrix.to_dense(), linear.weight)
