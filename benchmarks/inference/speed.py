@@ -4,8 +4,8 @@
     python -m benchmarks.inference.speed --json
     python -m benchmarks.inference.speed --quick    # 2 of the 12 layers and few rounds: only to see that it runs
 
-Weights and masks are random, at 3, 10, 30 and 50 %. All runtimes of a row are timed in turn. Where a goal is missed, the
-operations follow that the time went into. ``smp benchmark`` does the like for a mask that was trained.
+Weights and masks are random, at 3, 10, 30 and 50 %. All runtimes of a row are timed in turn. Where a goal is missed,
+the operations follow that the time went into. ``smp benchmark`` does the like for a mask that was trained.
 """
 
 import argparse

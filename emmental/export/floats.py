@@ -9,7 +9,9 @@ import zlib
 import numpy as np
 import torch
 
-DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+from emmental.recipes.computing import STORED_DTYPES
+
+DTYPES = dict(zip(STORED_DTYPES, (torch.float32, torch.float16, torch.bfloat16), strict=True))
 INTEGERS = {4: (torch.int32, np.dtype("<u4")), 2: (torch.int16, np.dtype("<u2"))}
 
 

@@ -13,14 +13,11 @@ from emmental.inference import trained
 from emmental.inference.pruned import PrunedModel
 from emmental.inference.sentences import Pruned
 from emmental.inference.spans import PrunedSpans
-from emmental.inference.words import PrunedWords
 from emmental.masks.resident import ResidentMask
 from emmental.models.backbones import Backbone, load_backbone
 from emmental.models.heads import HEADS, LabelWordModel, label_word_ids
 from emmental.recipes.kinds import Kind
 from emmental.runtime import choose
-
-ANSWERING = {Kind.SPAN: PrunedSpans, Kind.TOKENS: PrunedWords}  # what answers for a task of this kind, else Pruned
 
 
 def load_pruned(
@@ -34,11 +31,11 @@ def load_pruned(
     """A mask on its backbone, folded in: inference costs what the dense model costs, or less with another runtime.
 
     mask: a mask or its file. backbone: loaded or by name; by default the one that the mask names. A loaded one is
-    used up. runtime: one of choose.RUNTIMES; those for zeros compute on the CPU. device: where it answers; by default
-    where the backbone is. dtype: of choose.DTYPES; bf16 rounds what is computed densely, with ``auto`` where that is
-    faster. Also loads what needs no backbone: a ``.task`` file, the folder of a shrunk model, or of a run that trained
-    weights (dense in fp32 only). Raises InputError where the backbone's weights are not those that the mask was trained
-    on, unless forced, and where runtime or dtype do not exist, or cannot compute the backbone, or not there.
+    used up. runtime, dtype: of those in recipes.computing; runtimes for zeros compute on the CPU, and bf16 rounds what
+    is computed densely, with ``auto`` where that is faster. device: where it answers; by default where the backbone is.
+    Also loads what needs no backbone: a ``.task`` file, the folder of a shrunk model, or of a run that trained weights
+    (dense in fp32 only). Raises InputError where the backbone's weights are not those that the mask was trained on,
+    unless forced, and where runtime or dtype do not exist, or cannot compute the backbone, or not there.
 
     >>> from emmental import load_pruned
     >>> pruned = load_pruned("sst2.smp", runtime="auto")
@@ -95,7 +92,11 @@ def answering(
     model: nn.Module, tokenizer: PreTrainedTokenizerBase, info: masks.MaskInfo, mask: ResidentMask | None = None
 ) -> PrunedModel:
     """A model that is ready to answer, as its task is asked."""
-    return ANSWERING.get(info.kind, Pruned)(model, tokenizer, info, mask)
+    if info.kind is Kind.TOKENS:
+        from emmental.inference.words import PrunedWords  # loads seqeval and scikit-learn, which no other task needs
+
+        return PrunedWords(model, tokenizer, info, mask)
+    return (PrunedSpans if info.kind is Kind.SPAN else Pruned)(model, tokenizer, info, mask)
 
 
 def set_runtime(pruned: PrunedModel, runtime: str, dtype: str = "fp32") -> PrunedModel:

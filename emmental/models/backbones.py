@@ -218,7 +218,7 @@ def _where(revision, cache_dir):
 
 def _commit(name, revision, cache_dir):
     """The Hub's commit of what was just loaded, as the cache knows it; empty where that is no repository."""
-    if Path(_place(name)).is_dir():
+    if name == MINILM or Path(name).is_dir():
         return ""
     config = try_to_load_from_cache(name, "config.json", cache_dir=cache_dir, revision=revision or "main")
     return Path(config).parent.name if isinstance(config, str) else ""

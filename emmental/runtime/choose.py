@@ -11,14 +11,13 @@ from emmental.common.errors import InputError
 from emmental.export.empty_rows import Affine
 from emmental.models.forms import DenseForm, HalfForm
 from emmental.pruning.matrices import encoder_linears
+from emmental.recipes.computing import DTYPES, RUNTIMES
 from emmental.runtime import calibration
 from emmental.runtime.architectures import FILES, is_known
 from emmental.runtime.multiply import KINDS
 from emmental.runtime.products import named_products
 from emmental.runtime.sparse import GROUP_TOKENS, SparseMaskedLM
 
-RUNTIMES = ("dense", "sparse", "auto")
-DTYPES = ("fp32", "bf16")
 WORTHWHILE = 0.9  # auto leaves the plain model alone where products would take more than this share of its time
 
 

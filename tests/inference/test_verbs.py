@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 
@@ -36,6 +38,15 @@ def test_every_verb_has_help(capsys):
         with pytest.raises(SystemExit):
             build_parser().parse_args([verb, "--help"])
         assert f"usage: smp {verb}" in capsys.readouterr().out
+
+
+def test_nothing_is_loaded_that_is_not_needed():
+    """Flags and their mistakes take no library, and labels of texts none that only tags, runs or pictures need."""
+    code = "import sys; from emmental.__main__ import build_parser; build_parser(); before = {*sys.modules}\n"
+    code += "import emmental.verbs.predict\n"
+    code += "assert not before & {'torch', 'transformers', 'numpy', 'datasets'}\n"
+    code += "assert not {'sklearn', 'seqeval', 'matplotlib', 'transformers.trainer', 'tensorboard'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_inspect(emmental, tiny_bert, tmp_path):

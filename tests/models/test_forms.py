@@ -5,6 +5,7 @@ import torch
 
 from emmental.inference.load import fold
 from emmental.models.forms import DenseForm
+from emmental.runtime.calibration import TOKENS
 from emmental.runtime.choose import ByTokens
 from emmental.runtime.sparse import SparseMaskedLM
 from tests.helpers.tiny import random_mask
@@ -17,9 +18,8 @@ REAL = (IDS > 0).long()
 def form(request, tiny_bert):
     dense = DenseForm(fold(random_mask(tiny_bert)).model.eval())
     sparse = SparseMaskedLM(dense.model)
-    return {"dense": dense, "sparse": sparse, "by tokens": ByTokens({32: sparse, 128: dense, 256: dense})}[
-        request.param
-    ]
+    by_tokens = ByTokens(dense, dict.fromkeys(TOKENS, sparse), {32: 0.5, 128: 1.0, 256: 1.0})
+    return {"dense": dense, "sparse": sparse, "by tokens": by_tokens}[request.param]
 
 
 @torch.inference_mode()
