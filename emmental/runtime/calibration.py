@@ -58,25 +58,25 @@ def machine() -> str:
 
 def _improve(known: dict[str, dict[str, float]], shape: Shape, kinds: Iterable[str]) -> None:
     """Set a shape's seconds by kind and number of tokens to the best of those before and of some more rounds."""
-    rounds = AGAIN if known.keys() >= {*kinds} else ROUNDS
-    for tokens in TOKENS:
-        for kind, seconds in measured(shape, tokens, kinds, rounds).items():
-            of_kind = known.setdefault(kind, {})
-            of_kind[str(tokens)] = min(seconds, of_kind.get(str(tokens), seconds))
+    for kind, by_tokens in measured(shape, kinds, AGAIN if known.keys() >= {*kinds} else ROUNDS).items():
+        before = known.setdefault(kind, {})
+        for tokens, seconds in by_tokens.items():
+            before[str(tokens)] = min(seconds, before.get(str(tokens), seconds))
 
 
 @torch.inference_mode()
-def measured(shape: Shape, tokens: int, kinds: Iterable[str], rounds: int) -> dict[str, float]:
-    """The best of some rounds in turn."""
+def measured(shape: Shape, kinds: Iterable[str], rounds: int) -> dict[str, dict[int, float]]:
+    """The best of some rounds in turn, by kind and number of tokens."""
     rows, columns = shape
     draw = torch.Generator().manual_seed(0)
     weight = torch.randn(shape, generator=draw) * (torch.rand(shape, generator=draw) < DENSITY)
     products = {kind: KINDS[kind](weight, torch.zeros(rows)) for kind in kinds}
-    x = torch.randn(columns, tokens, generator=draw)
-    best = dict.fromkeys(kinds, float("inf"))
-    for _ in range(rounds):
-        for kind, product in products.items():
-            best[kind] = min(best[kind], _seconds(product, x))
+    best = {kind: dict.fromkeys(TOKENS, float("inf")) for kind in kinds}
+    for tokens in TOKENS:
+        x = torch.randn(columns, tokens, generator=draw)
+        for _ in range(rounds):
+            for kind, product in products.items():
+                best[kind][tokens] = min(best[kind][tokens], _seconds(product, x))
     return best
 
 
