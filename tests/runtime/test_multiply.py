@@ -1,5 +1,6 @@
 """Products with activations: the compiled kernel against dense products, whatever the shapes, threads and layouts."""
 
+import platform
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from llvmlite import binding
 
-from emmental.runtime import multiply
+from emmental.runtime import kernel, multiply
 from emmental.runtime.kernel import WIDTHS, optimised
 from emmental.runtime.multiply import DenseProduct, HalfProduct, SparseProduct
 
@@ -121,6 +122,19 @@ def test_half_rounds_weights_and_activations_and_no_more():
         answer, rounded + bias[:, None] + residual, atol=0.04, rtol=0
     )  # a unit in the last place
     assert not torch.equal(answer, DenseProduct(weight, bias)(x, residual))
+
+
+@pytest.mark.skipif(platform.machine().lower() not in {"x86_64", "amd64"}, reason="compiles for other x86 processors")
+@pytest.mark.parametrize("processor", ["x86-64", "haswell"])
+def test_code_for_older_processors_computes_the_same(processor, monkeypatch):
+    """With neither AVX-512 nor, in the first, AVX and multiply-add."""
+    weight, bias = random_weight(40, 50, 0.2, 0)
+    x = torch.randn(50, 130)
+    monkeypatch.setattr(binding, "get_host_cpu_name", lambda: processor)
+    monkeypatch.setattr(binding, "get_host_cpu_features", binding.FeatureMap)
+    engine = kernel._engine.__wrapped__()
+    monkeypatch.setattr(multiply, "compiled", lambda width: engine.get_function_address(f"product_{width}"))
+    torch.testing.assert_close(SparseProduct(weight, bias)(x), DenseProduct(weight, bias)(x), atol=2e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
