@@ -14,6 +14,7 @@ from collections import defaultdict
 
 import datasets
 from torch.profiler import profile
+from transformers import TrainerCallback
 
 from benchmarks.training.train_step import machine, ratios, take_turns
 from benchmarks.training.training_steps import MNLI, Batch, DenseStep, OurRun, batches
@@ -38,12 +39,23 @@ class Parts:
         self.since = now
 
 
+class Clipped(TrainerCallback):
+    """Notes when gradients are clipped."""
+
+    def __init__(self, parts: Parts):
+        self.parts = parts
+
+    def on_pre_optimizer_step(self, *arguments, **settings):
+        self.parts.done("clipping")
+
+
 class OurParts(OurRun):
     """A training run that notes when its parts are over; the regulariser belongs to the backward pass."""
 
     def __init__(self, *arguments, **settings):
         super().__init__(*arguments, **settings)
         self.parts = Parts()
+        self.add_callback(Clipped(self.parts))
 
     def training_step(self, *arguments):
         self.parts.begin()
@@ -55,11 +67,6 @@ class OurParts(OurRun):
         result = super().compute_loss(*arguments, **settings)
         self.parts.done("forward")
         return result
-
-    def _clip_grad_norm(self, model):
-        norm = super()._clip_grad_norm(model)
-        self.parts.done("clipping")
-        return norm
 
     def select_masks(self, density: float | None = None) -> None:
         begun = bool(self.parts.milliseconds)
