@@ -11,7 +11,7 @@ from transformers import TrainerCallback
 
 from emmental.pruning.at_once import joined
 from emmental.pruning.masked_linear import density, masked_layers
-from emmental.pruning.regulariser import add_regulariser, regularised_backward
+from emmental.pruning.regulariser import add_regulariser
 from emmental.pruning.schedule import Schedule
 from emmental.training.finite import FiniteLosses
 from emmental.training.refused import ADAM
@@ -72,20 +72,15 @@ class SMPTrainer(TaskTrainer):
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         """Trainer's, and at the last micro-batch of a step lambda(t) times the score regulariser with its gradient."""
-        if not self.schedule.final_lambda or not self.accelerator.sync_gradients:
-            return super().training_step(model, inputs, num_items_in_batch)
-        weight = self.schedule.regulariser_weight(self.state.global_step)
-        scaler = self.accelerator.scaler
-        pull = self.scores(), weight, scaler.get_scale() if scaler else 1.0, self.selection.shift
-        if self.args.device.type == "cpu" and self.args.world_size == 1:  # processes exchange their gradients first
-            with regularised_backward(*pull) as value:
-                loss = super().training_step(model, inputs, num_items_in_batch)
-            regulariser = value()
-        else:
-            loss = super().training_step(model, inputs, num_items_in_batch)
-            regulariser = add_regulariser(*pull)
-        self.last_losses["regulariser"] = regulariser
-        return loss + weight * regulariser
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if self.schedule.final_lambda and self.accelerator.sync_gradients:
+            weight = self.schedule.regulariser_weight(self.state.global_step)
+            scaler = self.accelerator.scaler
+            scale = scaler.get_scale() if scaler else 1.0
+            regulariser = add_regulariser(self.scores(), weight, scale, self.selection.shift)
+            self.last_losses["regulariser"] = regulariser
+            loss = loss + weight * regulariser
+        return loss
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The task's loss; training stops where it is not finite."""

@@ -1,6 +1,5 @@
 """Invariants of training: frozen weights, accumulation, the optimiser, the loss, one selection per step."""
 
-import contextlib
 import copy
 import math
 from functools import partial
@@ -14,9 +13,7 @@ from emmental.masks import capture
 from emmental.models.backbones import load_backbone
 from emmental.pruning import at_once
 from emmental.pruning import masked_linear as layers_module
-from emmental.pruning import regulariser as regulariser_module
 from emmental.pruning.masked_linear import masked_layers
-from emmental.pruning.regulariser import add_regulariser
 from emmental.training import trainer as trainer_module
 from emmental.training.trainer import SMPTrainer
 from tests.helpers.small_run import STEPS, build, scores_of
@@ -109,30 +106,10 @@ def test_masks_are_selected_once_per_step(tiny_bert, tmp_path, monkeypatch):
 def test_regulariser_is_computed_once_per_step(tiny_bert, tmp_path, monkeypatch):
     trainer = build(tiny_bert, tmp_path, per_device_train_batch_size=1, gradient_accumulation_steps=8)
     computed = []
-    original = regulariser_module._of_one
-    monkeypatch.setattr(regulariser_module, "_of_one", lambda *args: computed.append(1) or original(*args))
+    original = trainer_module.add_regulariser
+    monkeypatch.setattr(trainer_module, "add_regulariser", lambda *args: computed.append(1) or original(*args))
     trainer.train()
-    assert len(computed) == 12 * STEPS
-    assert not any(scores._post_accumulate_grad_hooks for scores in trainer.scores())
-
-
-@pytest.mark.parametrize("bf16", [False, True])
-def test_regularised_in_the_backward_pass_or_after_it_trains_the_same_bits(tiny_bert, tmp_path, monkeypatch, bf16):
-    within = build(tiny_bert, tmp_path, per_device_train_batch_size=2, gradient_accumulation_steps=4, bf16=bf16)
-    within.train()
-
-    @contextlib.contextmanager
-    def afterwards(*pull):
-        found = []
-        yield lambda: found[0]
-        found.append(add_regulariser(*pull))
-
-    monkeypatch.setattr(trainer_module, "regularised_backward", afterwards)
-    after = build(tiny_bert, tmp_path, per_device_train_batch_size=2, gradient_accumulation_steps=4, bf16=bf16)
-    after.train()
-    assert all(torch.equal(scores_of(after)[name], scores) for name, scores in scores_of(within).items())
-    losses = [[entry["loss"] for entry in t.state.log_history if "loss" in entry] for t in (within, after)]
-    assert losses[0] == losses[1]
+    assert len(computed) == STEPS
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
