@@ -5,7 +5,7 @@
     python -m benchmarks.training.train_step --json       # one JSON object
 
 BERT-base's shape, random weights, lengths of MNLI and SQuAD. What is compared takes turns in one process, by batch;
-bf16 takes its own with the dense step. Ratios are of medians over the rounds, the spread is that of
+bf16 takes its own with the dense steps. Ratios are of medians over the rounds, the spread is that of
 single turns. What the steps are stands in training_steps.py; memory is measured by train_memory.py.
 """
 
@@ -51,6 +51,8 @@ GOALS = {
     "throughput_over_reference_squad": ("the same, SQuAD, batch 8", ">= 3"),
     "memory_over_dense": ("peak memory less a copy of the matrices / dense, 8 x 128", "<= 1.12"),
     "bf16_over_fp32": ("our step in fp32 / in bf16, MNLI, batch 32", ">= 1.6"),
+    "bf16_over_dense": ("our step / dense step, both in bf16, SMP-S", "<= 1.15"),
+    "bf16_over_dense_local": ("the same, SMP-L", "<= 1.15"),
 }
 
 
@@ -119,7 +121,14 @@ class Benchmark:
 
     def measure(self) -> dict:
         """All figures."""
-        for part in (self.over_dense, self.selection, self.over_reference, self.squad, self.memory):
+        for part in (
+            self.over_dense,
+            self.over_dense_bf16,
+            self.selection,
+            self.over_reference,
+            self.squad,
+            self.memory,
+        ):
             started = time.perf_counter()
             part()
             print(f"{part.__name__}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
@@ -138,6 +147,16 @@ class Benchmark:
         faster = mean(bf16["dense"], rounds) / mean(bf16["ours"], rounds)
         spread = [over_dense * ratio for ratio in ratios(bf16["dense"], bf16["ours"])]
         self.put("bf16_over_fp32", over_dense * faster, spread)
+
+    def over_dense_bf16(self) -> None:
+        """Ours against dense where both compute in bf16."""
+        todo = repeated(MNLI, *self.beside_dense)
+        _, rounds = self.beside_dense
+        for name, soft in (("bf16_over_dense", True), ("bf16_over_dense_local", False)):
+            run = OurRun(MNLI, todo, self.folder, bf16=True, soft=soft)
+            seconds = take_turns(run, dense=(DenseStep(MNLI, bf16=True), len(todo)))
+            turns = ratios(seconds["ours"], seconds["dense"])
+            self.put(name, mean(seconds["ours"], rounds) / mean(seconds["dense"], rounds), turns)
 
     def over_reference(self) -> None:
         """Ours against the reference, without its teacher and with it: ours is the distilling step for both."""

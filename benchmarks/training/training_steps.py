@@ -4,6 +4,7 @@ Everything on BERT-base's shape with random weights and random tokens, in batche
 in train_step.py and train_memory.py.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -79,19 +80,20 @@ def backbone(shape: BertConfig | None = None, device: str = "cpu") -> BertForMas
 
 
 class OurRun(SMPTrainer):
-    """A training run over these batches in this order: soft allocation, the recipe's optimiser and regulariser.
-    shape: of the backbone, BERT-base's by default; device: cpu, or the kind of accelerator that is there."""
+    """A training run over these batches in this order: soft allocation, or local, the recipe's optimiser and
+    regulariser. shape: of the backbone, BERT-base's by default; device: cpu, or the kind of accelerator that is there.
+    """
 
     def __init__(
         self, workload: Workload, todo: list[Batch], folder: str, density=0.3, init=0.5, bf16=False,
-        shape: BertConfig | None = None, device: str = "cpu",
+        shape: BertConfig | None = None, device: str = "cpu", soft=True,
     ):  # fmt: skip
         model = backbone(shape, device)
         init_scores(swap_in(model), "magnitude", init)
         config = SMPConfig(
             output_dir=folder, num_train_epochs=1, bf16=bf16, mask_scores_learning_rate=RATE,
             per_device_train_batch_size=workload.batch,  # of a larger batch the rest would be left out
-            magnitude_topk_threshold=True, train_sampling_strategy="random", save_strategy="no", eval_strategy="no",
+            magnitude_topk_threshold=soft, train_sampling_strategy="random", save_strategy="no", eval_strategy="no",
             logging_strategy="no", disable_tqdm=True, use_cpu=device == "cpu",
         )  # fmt: skip
         schedule = Schedule(len(todo) + 1, 1, density, LAMBDA, density)
@@ -130,13 +132,18 @@ class DenseStep:
         self.model = workload.head(model, LABEL_WORDS[workload.head]).train()
         self.optimizer = torch.optim.AdamW(self.weights, lr=3e-5, weight_decay=0.0, fused=True)
 
-    def __call__(self, batch: Batch) -> None:
+    def __call__(self, batch: Batch, done: Callable[[str], None] = lambda part: None) -> None:
+        """A step on a batch. done: told of each part when it is over."""
         with self.precision:
             loss = self.model(**batch)["loss"]
+        done("forward")
         loss.backward()
+        done("backward")
         clip_grad_norm_(self.weights, 1.0)
+        done("clipping")
         self.optimizer.step()
         self.optimizer.zero_grad()
+        done("optimiser")
 
 
 class SortedLinear(nn.Module):

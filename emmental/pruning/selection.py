@@ -31,7 +31,8 @@ def select(scores: torch.Tensor, kept: int) -> torch.Tensor:
     if kept in (0, scores.numel()):
         return torch.full_like(scores, kept > 0, dtype=torch.bool)
     flat = scores.detach().reshape(-1)
-    mask = _select_on_host(flat.numpy(), kept) if flat.device.type == "cpu" else _select_on_device(flat, kept)
+    on_cpu = flat.device.type == "cpu"
+    mask = torch.from_numpy(_select_on_host(flat.numpy(), kept)) if on_cpu else _select_on_device(flat, kept)
     return mask.view_as(scores)
 
 
@@ -39,14 +40,48 @@ def _select_on_device(flat: torch.Tensor, kept: int) -> torch.Tensor:
     return device_selection.select([flat], torch.full((1,), kept, device=flat.device))[0]
 
 
-def _select_on_host(values: np.ndarray, kept: int) -> torch.Tensor:
-    threshold = kth_highest(values, kept)
+def _select_on_host(values: np.ndarray, kept: int) -> np.ndarray:
+    """A sorted sample guesses the lowest value that is kept, the values above the guess are counted, and by that count
+    the sample gives a bound that very probably encloses the answer from the other side: only what lies between the two
+    is searched, and the mask of the guess is right everywhere else. Where the sample misleads, the whole vector is
+    searched: slower, the same result.
+    """
+    if values.size <= SMALL:
+        return _select_by_partition(values, kept)
+    sample = np.sort(values[::SAMPLE_STRIDE])[::-1]
+    guess = sample[min(kept // SAMPLE_STRIDE, sample.size - 1)]
+    sure = np.count_nonzero(mask := values > guess)
+    if kept <= sure:
+        bound = _at(sample, np.count_nonzero(sample > guess) - _ranks(sure - kept))
+        between = np.flatnonzero(mask & (values < bound))
+        sure -= between.size
+    else:
+        sure = np.count_nonzero(mask := values >= guess)
+        if kept <= sure:
+            return _without_last_ties(values, guess, mask, sure - kept)
+        bound = _at(sample, np.count_nonzero(sample >= guess) + _ranks(kept - sure))
+        between = np.flatnonzero(~mask & (values > bound))
+    if sure < kept <= sure + between.size:
+        mask[between] = _select_on_host(values[between], kept - sure)
+        return mask
+    mask = values >= bound
+    if np.count_nonzero(values > bound) < kept <= (count := np.count_nonzero(mask)):
+        return _without_last_ties(values, bound, mask, count - kept)
+    return _select_by_partition(values, kept)
+
+
+def _select_by_partition(values: np.ndarray, kept: int) -> np.ndarray:
+    threshold = np.partition(values, values.size - kept)[values.size - kept]
     mask = values >= threshold
-    surplus = np.count_nonzero(mask) - kept
+    return _without_last_ties(values, threshold, mask, np.count_nonzero(mask) - kept)
+
+
+def _without_last_ties(values: np.ndarray, threshold: np.floating, mask: np.ndarray, surplus: int) -> np.ndarray:
+    """The mask of what is at least the threshold, less the last ``surplus`` of those that equal it."""
     if surplus:
         cut = start_of_last(values == threshold, surplus)
         mask[cut:] = values[cut:] > threshold
-    return torch.from_numpy(mask)
+    return mask
 
 
 def start_of_last(tied: np.ndarray, count: int) -> int:
@@ -60,35 +95,6 @@ def start_of_last(tied: np.ndarray, count: int) -> int:
         else:
             end, count = middle, count - found
     return start
-
-
-def kth_highest(values: np.ndarray, k: int) -> np.floating:
-    """The k-th highest value (k from 1) of a vector, exact.
-
-    A sorted sample guesses it, the values above the guess are counted, and by that count the sample gives a bound that
-    very probably encloses the answer from the other side: only what lies between the two is searched. Where the sample
-    misleads, the whole vector is searched: slower, the same result.
-    """
-    if values.size <= SMALL:
-        return np.partition(values, values.size - k)[values.size - k]
-    sample = np.sort(values[::SAMPLE_STRIDE])[::-1]
-    guess = sample[min(k // SAMPLE_STRIDE, sample.size - 1)]
-    above = np.count_nonzero(higher := values > guess)
-    if k <= above:
-        bound = _at(sample, np.count_nonzero(sample > guess) - _ranks(above - k))
-        inside = np.flatnonzero(higher & (values < bound))
-        beyond = above - inside.size
-    else:
-        beyond = np.count_nonzero(not_lower := values >= guess)
-        if k <= beyond:
-            return guess
-        bound = _at(sample, np.count_nonzero(sample >= guess) + _ranks(k - beyond))
-        inside = np.flatnonzero(~not_lower & (values > bound))
-    if beyond < k <= beyond + inside.size:
-        return kth_highest(values[inside], k - beyond)
-    if np.count_nonzero(values > bound) < k <= np.count_nonzero(values >= bound):
-        return bound
-    return np.partition(values, values.size - k)[values.size - k]
 
 
 def _at(sample: np.ndarray, rank: int) -> np.floating:

@@ -56,6 +56,7 @@ def test_measures_what_it_promises(monkeypatch, tmp_path):
     monkeypatch.setattr(training_steps, "BertConfig", lambda: small)
     benchmark = train_step.Benchmark((2, 1), (2, 1), str(tmp_path))
     benchmark.over_dense()
+    benchmark.over_dense_bf16()
     ranked, together = [], ranking.select_together
     monkeypatch.setattr(ranking, "select_together", lambda *some: ranked.append(1) or together(*some))
     benchmark.selection()
@@ -66,7 +67,7 @@ def test_measures_what_it_promises(monkeypatch, tmp_path):
     assert promised <= benchmark.figures.keys()
     assert all(
         low <= benchmark.figures[name] <= high
-        for name in promised - {"step_over_dense", "bf16_over_fp32"}
+        for name in promised - {"step_over_dense", "bf16_over_fp32", "bf16_over_dense", "bf16_over_dense_local"}
         for low, high in [benchmark.figures[f"{name}_spread"]]
     )
     json.dumps(benchmark.figures)

@@ -3,12 +3,15 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import (
     AutoModelForMaskedLM,
 )
 
 from emmental.models.heads import SequenceClassifier
+from emmental.pruning import masked_product
 from emmental.pruning.masked_linear import MaskedLinear, density, fold_out, masked_layers, swap_in
+from emmental.pruning.masked_product import masked
 from emmental.pruning.matrices import matrix_type
 from emmental.pruning.score_init import init_scores
 from tests.helpers.architectures import CONFIGS
@@ -93,6 +96,36 @@ def test_masked_weights_are_not_kept_for_the_backward_pass(device):
         layer(inputs).sum().backward()
     own = {tensor.data_ptr() for tensor in (layer.weight, layer.mask)}
     assert {tensor.data_ptr() for tensor in kept if tensor.shape == layer.weight.shape} == own
+
+
+class Returned(TorchDispatchMode):
+    """The types of the floating-point tensors that operators return while it is open."""
+
+    def __init__(self):
+        super().__init__()
+        self.types = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **kwargs or {})
+        if result.is_floating_point():
+            self.types.add(result.dtype)
+        return result
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_in_half_precision_weights_are_masked_once_per_step_and_nothing_is_masked_in_full(dtype, monkeypatch):
+    layer, inputs = masked_layer("cpu")
+    made = []
+    monkeypatch.setattr(masked_product, "masked", lambda *some: made.append(masked(*some)) or made[-1])
+    with torch.autocast("cpu", dtype):
+        outputs = layer(inputs)
+    outputs.sum().backward()
+    assert [weight.dtype for weight in made] == [dtype]
+    weight = layer.weight.detach()
+    with Returned() as returned:
+        masked(weight, layer.mask, dtype)
+    assert returned.types == {dtype}
+    assert torch.equal(made[0], (layer.weight * layer.mask).to(dtype))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
