@@ -1,26 +1,14 @@
-"""What a mask gains on this machine: time and memory of each way to compute it, measured in turn, and sizes on disk.
-
-The ways are in contenders.py, tables and pictures in report.py.
-"""
+"""Time of contenders that take turns: median and quartiles."""
 
 import statistics
-import tempfile
 import time
 from dataclasses import dataclass
-from itertools import product
-from pathlib import Path
 
 import torch
 
-from emmental import masks
-from emmental.benchmark.contenders import BASELINE, Contender, contenders, written
-from emmental.benchmark.memory import peak_memory
-from emmental.inference.load import load_pruned
-from emmental.models.backbones import Backbone
+from emmental.benchmark.contenders import Contender
 
-SETTINGS = tuple(product((1, 8, 32), (32, 128)))  # texts, tokens of each
 ROUNDS = 7, 41  # at least and at most
-SECONDS = 15.0  # of one setting; after them no further round begins
 
 
 @dataclass(frozen=True)
@@ -30,53 +18,6 @@ class Timing:
     median: float
     low: float
     high: float
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What a benchmark found, settings being (texts, tokens), sizes bytes on disk, missing lines for a reader.
-
-    memory: bytes of weights that a contender holds. peaks: bytes that the process needs beyond those for one pass;
-    None where the system does not tell.
-    """
-
-    timings: dict[tuple[int, int], dict[str, Timing]]
-    peaks: dict[tuple[int, int], dict[str, int | None]]
-    memory: dict[str, int]
-    difference: dict[str, float]  # largest of any logit from BASELINE's
-    sizes: dict[str, int]
-    missing: list[str]
-
-    def speed(self, name: str) -> float:
-        """Geometric mean over the settings of how much faster than BASELINE."""
-        ratios = [timing[BASELINE].median / timing[name].median for timing in self.timings.values()]
-        return statistics.geometric_mean(ratios)
-
-    def best(self) -> str:
-        """The contender that is fastest over all settings."""
-        return max(self.memory, key=self.speed)
-
-
-def benchmark(mask: masks.Mask, path: Path, backbone: Backbone | str | None = None, force: bool = False) -> Measured:
-    """Time a mask in every way there is. Arguments and errors as of load_pruned; path: the mask's file."""
-    pruned = load_pruned(mask, backbone, force)
-    config = pruned.model.backbone.config
-    parameters = sum(parameter.numel() for parameter in pruned.model.backbone.parameters())
-    sizes = {"mask": path.stat().st_size, "folded model fp32": 4 * parameters, "folded model bf16": 2 * parameters}
-    with tempfile.TemporaryDirectory() as folder:
-        files, missing = written(pruned, mask, Path(folder))
-        sizes |= {name: file.stat().st_size for name, file in files.items()}
-        ways = contenders(pruned.model, files)
-    timings, peaks, difference = {}, {}, dict.fromkeys((way.name for way in ways), 0.0)
-    for setting in SETTINGS:
-        texts, tokens = setting
-        if tokens > config.max_position_embeddings:
-            continue
-        inputs = random_texts([tokens] * texts, config.vocab_size)
-        timings[setting], apart = timed(ways, inputs, SECONDS)
-        peaks[setting] = {way.name: peak_memory(lambda way=way, inputs=inputs: way.logits(**inputs)) for way in ways}
-        difference = {name: max(difference[name], apart[name]) for name in difference}
-    return Measured(timings, peaks, {way.name: way.memory for way in ways}, difference, sizes, missing)
 
 
 @torch.inference_mode()
