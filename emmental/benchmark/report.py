@@ -94,7 +94,7 @@ def draw(measured: Measured, title: str, path: Path) -> None:
         panel.set_xlabel("milliseconds")
     for length, served in measured.served().items():
         _served_panel(axes[tokens.index(length), -1], list(measured.memory), served, f"{length} tokens")
-    axes[-1, -1].set_xlabel(f"texts per second within {1e3 * measured.latency:g} ms")
+    axes[-1, -1].set_xlabel(f"texts per second (a pass) within {1e3 * measured.latency:g} ms")
     figure.suptitle(title)
     save(figure, path)
 
@@ -120,7 +120,7 @@ def _panel(panel, timing: dict[str, Timing], title: str) -> None:
 
 def _served_panel(panel, names: list[str], served: dict[str, Served], title: str) -> None:
     rates = [served[name].per_second if name in served else 0.0 for name in names]
-    colours = ["tab:green" if rate == max(rates) else "lightgrey" for rate in rates]
+    colours = ["tab:green" if rate == max(rates) > 0 else "lightgrey" for rate in rates]
     panel.barh(names, rates, color=colours)
     for row, name in enumerate(names):
         panel.text(rates[row], row, f"  {_per_second(served.get(name))}", va="center", fontsize="small")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from emmental.benchmark.contenders import Contender
 from emmental.benchmark.timing import Timing, random_texts, timed
 
-LARGEST = 1024  # texts of a pass
-SECONDS = 4.0  # of one number of texts; after them no further round begins
+LARGEST = 256  # texts of a pass
+SECONDS = 3.0  # of one number of texts; after them no further round begins
 
 
 @dataclass(frozen=True)

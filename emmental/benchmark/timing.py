@@ -1,7 +1,9 @@
 """Time of contenders that take turns: median and quartiles."""
 
+import functools
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -27,16 +29,21 @@ def timed(
     """The contenders' timings, in turn for about so many seconds, and how far their logits are from the first's."""
     logits = {way.name: way.logits(**inputs).float() for way in ways}  # warms up, too
     difference = {name: (own - logits[ways[0].name]).abs().max().item() for name, own in logits.items()}
-    taken = {way.name: [] for way in ways}
+    return in_turn({way.name: functools.partial(way.logits, **inputs) for way in ways}, seconds), difference
+
+
+def in_turn(calls: dict[str, Callable[[], object]], seconds: float) -> dict[str, Timing]:
+    """Timings of calls that take turns for about so many seconds."""
+    taken = {name: [] for name in calls}
     began = time.perf_counter()
     for number in range(ROUNDS[1]):
         if number >= ROUNDS[0] and time.perf_counter() - began > seconds:
             break
-        for way in ways if number % 2 else reversed(ways):  # none is always behind the same other
+        for name in calls if number % 2 else reversed(calls):  # none is always behind the same other
             started = time.perf_counter()
-            way.logits(**inputs)
-            taken[way.name].append(time.perf_counter() - started)
-    return {name: _timing(own) for name, own in taken.items()}, difference
+            calls[name]()
+            taken[name].append(time.perf_counter() - started)
+    return {name: _timing(own) for name, own in taken.items()}
 
 
 def random_texts(lengths: list[int], vocabulary: int) -> dict[str, torch.Tensor]:
