@@ -109,6 +109,8 @@ def build_parser() -> argparse.ArgumentParser:
     words = "the file to write, whose name ends in .onnx; or a folder for Optimum, with config and tokenizer beside it"
     verb.add_argument("file", type=Path, help=words)
     verb = add("benchmark", "time a mask's model, dense and sparse; draws benchmark.png", npy, using)
+    words = "milliseconds that a pass may take where texts per second are counted (default 50)"
+    verb.add_argument("--latency_ms", type=float, default=50.0, help=words)
     verb.add_argument("--json", action="store_true", help="print one JSON object with seconds and bytes")
     verb = add("push", "upload a mask and a card to the Hugging Face Hub")
     verb.add_argument("repository", help="owner/name")

@@ -20,12 +20,17 @@ def peak_memory(run: Callable[[], object]) -> int | None:
 
 
 def _growth(run: Callable[[], object]) -> int:
-    with contextlib.suppress(OSError, AttributeError):  # AttributeError: another C library than glibc
-        ctypes.CDLL(None).malloc_trim(0)
+    give_back()
     CLEAR.write_text("5")  # the peak from now on
     before = resident("VmRSS")
     run()
     return resident("VmHWM") - before
+
+
+def give_back() -> None:
+    """Have the allocator give what was freed back to the system, where it can."""
+    with contextlib.suppress(OSError, AttributeError):  # AttributeError: another C library than glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def resident(name: str) -> int:

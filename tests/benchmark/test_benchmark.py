@@ -10,11 +10,13 @@ from matplotlib import image
 from benchmarks.inference import speed
 from emmental import masks
 from emmental.__main__ import main
+from emmental.benchmark import serving
 from emmental.benchmark.contenders import contenders as contenders_of
 from emmental.benchmark.contenders import weights_in_memory, written
+from emmental.benchmark.measure import SETTINGS, Measured
 from emmental.benchmark.memory import peak_memory
 from emmental.benchmark.report import as_json, draw, show
-from emmental.benchmark.timing import SETTINGS, Measured, Timing, random_texts, timed
+from emmental.benchmark.timing import Timing, random_texts, timed
 from emmental.inference.load import load_pruned
 from emmental.runtime.multiply import SparseProduct
 from tests.helpers.architectures import save_model
@@ -27,8 +29,10 @@ FILES = ["mask", "folded model fp32", "folded model bf16", "task checkpoint fp32
 @pytest.fixture
 def mask_file(tiny_bert, tmp_path, monkeypatch):
     monkeypatch.setenv("SMP_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("emmental.benchmark.timing.SECONDS", 0.0)  # as few rounds as there may be
-    monkeypatch.setattr("emmental.benchmark.timing.SETTINGS", ((1, 8), (2, 8), (1, 16), (2, 16)))
+    for module in ("measure", "serving"):
+        monkeypatch.setattr(f"emmental.benchmark.{module}.SECONDS", 0.0)  # as few rounds as there may be
+    monkeypatch.setattr("emmental.benchmark.serving.LARGEST", 4)
+    monkeypatch.setattr("emmental.benchmark.measure.SETTINGS", ((1, 8), (2, 8), (1, 16), (2, 16)))
     masks.save(random_mask(tiny_bert), tmp_path / "mask.smp")
     return tmp_path / "mask.smp"
 
@@ -40,7 +44,7 @@ def run(monkeypatch, capsys, *arguments):
 
 
 def test_json_holds_everything(mask_file, monkeypatch, capsys):
-    measured = json.loads(run(monkeypatch, capsys, mask_file, "--json"))
+    measured = json.loads(run(monkeypatch, capsys, mask_file, "--json", "--latency_ms", "1e9"))
     assert [(entry["texts"], entry["tokens"]) for entry in measured["timings"]] == [(1, 8), (2, 8), (1, 16), (2, 16)]
     for entry in measured["timings"]:
         assert list(entry["seconds"]) == list(entry["memory_of_a_pass"]) == NAMES
@@ -50,6 +54,15 @@ def test_json_holds_everything(mask_file, monkeypatch, capsys):
     assert measured["disk"]["mask"] == mask_file.stat().st_size
     assert measured["disk"]["ONNX"] == measured["memory"]["ONNX Runtime"] > measured["memory"]["dense fp32"]
     assert measured["missing"] == []
+    assert measured["serving"]["latency"] == 1e6
+    for length, tokens in zip(measured["serving"]["lengths"], (8, 16), strict=True):
+        assert length["tokens"] == tokens
+        assert list(length["best"]) == NAMES
+        assert [own["texts"] for own in length["passes"]] == [1, 2, 4]
+        # passes that were timed already are not timed again
+        assert [own["seconds"] for own in length["passes"][:2]] == [
+            entry["seconds"] for entry in measured["timings"] if entry["tokens"] == tokens
+        ]
     difference = measured["largest_difference_of_logits"]
     assert difference.pop("dense fp32") == 0
     assert difference.pop("dense bf16") > 1e-5
@@ -78,13 +91,18 @@ def no_onnx_runtime(monkeypatch):
 
 @pytest.mark.usefixtures("no_onnx_runtime")
 def test_table_and_picture_without_onnx_runtime(mask_file, monkeypatch, capsys):
-    shown = run(monkeypatch, capsys, mask_file)
+    shown = run(monkeypatch, capsys, mask_file, "--latency_ms", "1e-3")
     lines = shown.splitlines()
     assert "sst2 at density" in lines[0]
     assert lines[1] == "memory: of the weights, and at most beyond them during a pass of 2x16"
     columns = lines[2].removeprefix("texts x tokens").removesuffix("weights  a pass  logits off by").split()
     assert columns == ["1x8", "2x8", "1x16", "2x16"]
     assert [line.split("  ")[0] for line in lines[3:10]] == NAMES[:-1]
+    served = lines.index("texts per second, and texts of a pass, where 3 passes in 4 take 0.001 ms at most")
+    assert lines[served + 1].split() == ["tokens", "of", "a", "text", "8", "16"]
+    assert [line.split() for line in lines[served + 2 : served + 9]] == [
+        [*name.split(), "none", "none"] for name in NAMES[:-1]
+    ]
     assert "ONNX Runtime: onnxruntime is not installed" in lines
     picture = mask_file.with_name("benchmark.png")
     assert f"picture: {picture}" in lines
@@ -157,7 +175,8 @@ def test_best_is_the_one_with_the_highest_mean_gain(tmp_path):
     }
     peaks = {setting: {"dense fp32": 10**6, "a": 23 * 10**5, "b": None} for setting in seconds}
     memory, difference = {"dense fp32": 3, "a": 2, "b": 1}, {"dense fp32": 0.0, "a": 0.0, "b": 1.0}
-    measured = Measured(timings, peaks, memory, difference, {"mask": 5}, ["c: is not here"])
+    passes = {32: {texts: timing for (texts, _), timing in timings.items()}}
+    measured = Measured(timings, peaks, memory, difference, {"mask": 5}, ["c: is not here"], 8.0, passes)
     assert measured.speed("a") == pytest.approx(2)
     assert measured.speed("b") == pytest.approx(2**0.5)
     assert measured.best() == as_json(measured)["best"] == "a"
@@ -170,8 +189,30 @@ def test_best_is_the_one_with_the_highest_mean_gain(tmp_path):
         ["MB", "unknown", "1e+00"],
     ]
     assert [line.split()[-2:] for line in shown.splitlines() if line.startswith("fastest")] == [["b", "a"]]
+    # within 8 s are dense fp32's passes of either size, and b's of one text
+    served = shown.splitlines()[shown.splitlines().index("tokens of a text       32") + 1 :][:3]
+    assert [line.split()[-2:] for line in served] == [["2.0", "(8)"], ["4.0", "(8)"], ["1.0", "(1)"]]
     draw(measured, "films", tmp_path / "benchmark.png")
     assert (tmp_path / "benchmark.png").stat().st_size > 5000
+
+
+def test_a_sweep_ends_for_each_contender_where_it_is_too_slow(tiny_bert, monkeypatch):
+    monkeypatch.setattr("emmental.benchmark.serving.SECONDS", 0.0)
+    ways = contenders_of(load_pruned(random_mask(tiny_bert)).model)[:2]
+    fast, edge, slow = Timing(0.1, 0.1, 0.2), Timing(0.4, 0.1, 0.5), Timing(0.4, 0.1, 0.6)
+    known = {1: {"dense fp32": fast, "dense bf16": edge}, 4: {"dense fp32": fast, "dense bf16": slow}}
+    known[8] = {"dense fp32": slow, "dense bf16": slow}
+    passes = serving.sweep(ways, 8, 31, known, latency=0.5)
+    assert list(passes) == [1, 2, 4, 8]
+    assert passes[2].keys() == {"dense fp32", "dense bf16"}  # the only one that was measured
+    assert passes[4] is known[4]
+    known[2] = {"dense fp32": fast, "dense bf16": slow}
+    passes = serving.sweep(ways, 8, 31, known | {4: {"dense fp32": slow}}, latency=0.5)
+    assert list(passes) == [1, 2, 4]
+    assert serving.best(passes, 0.5) == {
+        "dense fp32": serving.Served(pytest.approx(20), 2),
+        "dense bf16": serving.Served(pytest.approx(2.5), 1),
+    }
 
 
 def test_random_texts_are_padded_behind():
