@@ -73,7 +73,7 @@ def main(quick: bool, as_json: bool) -> None:
         ways = runtimes_of(density, layers=2 if quick else 12)
         for batch, lengths in BATCHES.items():
             inputs = random_texts(lengths, VOCABULARY)
-            timings, difference = timed(ways, inputs, seconds=1 if quick else 20)
+            timings, difference = timed(ways, inputs, seconds=1 if quick else 15)
             goals = [goal for goal in GOALS if (goal.density, goal.batch) == (density, batch)]
             results.append(entry(density, batch, timings, difference, goals))
             if not as_json:
