@@ -56,10 +56,11 @@ class ByTokens(nn.Module):
     """The plain form of a masked LM, or one that computes each product in its own way and no padding: what is faster
     for the tokens that go through the encoder together.
 
-    mixed: such forms by the calibration's numbers of tokens. shares: the time of their products, of the plain form's.
+    plain: None where that is never faster. mixed: the others by the calibration's numbers of tokens. shares: the time
+    of their products, of the plain form's.
     """
 
-    def __init__(self, plain: nn.Module, mixed: dict[int, nn.Module], shares: dict[int, float]):
+    def __init__(self, plain: nn.Module | None, mixed: dict[int, nn.Module], shares: dict[int, float]):
         super().__init__()
         self.plain = plain
         self.tokens, self.mixed = list(mixed), nn.ModuleList(mixed.values())
@@ -132,5 +133,8 @@ def _fastest(dense: DenseForm, bf16: bool) -> ByTokens:
         return forms[key]
 
     by_tokens = {tokens: mixed(choice.kinds) for tokens, choice in chosen.items()}
+    shares = {tokens: choice.share for tokens, choice in chosen.items()}
+    if max(shares.values()) < WORTHWHILE:
+        return ByTokens(None, by_tokens, shares)  # and the dense matrices can go
     plain = HalfForm(dense.model) if chosen[max(chosen)].plain == "bf16" else dense
-    return ByTokens(plain, by_tokens, {tokens: choice.share for tokens, choice in chosen.items()})
+    return ByTokens(plain, by_tokens, shares)
