@@ -9,12 +9,11 @@ at all.
 """
 
 import argparse
-import atexit
-import gc
 import sys
 from importlib import import_module
 from pathlib import Path
 
+from emmental.common.endings import end_at_once
 from emmental.common.errors import exit_on_input_error
 from emmental.launch import compare, jobs
 from emmental.recipes.computing import DTYPES, RUNTIMES, STORED_DTYPES
@@ -133,7 +132,7 @@ def main() -> None:
     verb, words = sys.argv[1] if len(sys.argv) > 1 else "--help", sys.argv[2:]
     if verb not in STARTS or {"-h", "--help"} & set(words):
         arguments = build_parser().parse_args([verb, *words])
-        atexit.register(gc.freeze)  # else the end searches all that was loaded for garbage, for a second and more
+        end_at_once()
         with exit_on_input_error():
             import_module(f"emmental.verbs.{arguments.verb}").run(arguments)
     elif verb == "compare":
