@@ -14,6 +14,7 @@ from emmental import masks
 from emmental.common.errors import InputError
 from emmental.inference.load import answering
 from emmental.inference.pruned import PrunedModel
+from emmental.inference.texts import READING
 from emmental.masks.resident import ResidentMask
 from emmental.models.backbones import Backbone, load_backbone
 from emmental.models.heads import HEADS, LabelWordModel, label_word_ids
@@ -69,7 +70,8 @@ class MaskedBackbone:
         masks.check_backbone(mask.info, self._hashes, force)
         masks.check_matrices(mask.bits, self._layers)
         masks.check_vectors(mask.vectors, self.backbone.model)
-        word_ids = label_word_ids(self.backbone.tokenizer, list(mask.info.label_words.values()))
+        with READING:  # which a tokenizer does for words, too, and then cuts nothing
+            word_ids = label_word_ids(self.backbone.tokenizer, list(mask.info.label_words.values()))
         resident = ResidentMask.of(mask)
         with self._turn:
             model = self.backbone.model

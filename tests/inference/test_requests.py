@@ -10,6 +10,7 @@ import torch
 from emmental import MaskedBackbone, load_pruned, masks
 from emmental.common.errors import InputError
 from emmental.export import task_file
+from emmental.inference.texts import READING
 from emmental.recipes.kinds import Kind
 from emmental.tasks.glue import TASKS
 from tests.helpers.tiny import WORDS, random_mask, with_random_vectors
@@ -112,6 +113,21 @@ def test_what_cannot_be_answered_is_one_message(tasks, tiny_bert):
     for request in ("films", ("films",), ("films", "a", "b", "c"), 7):
         with pytest.raises(InputError, match=r"request 2: \(task, text\) or \(task, text, second text\), not"):
             shared.predict([("films", "a"), request])
+
+
+def test_a_task_is_added_while_no_other_thread_reads(tasks, tiny_bert, monkeypatch):
+    """Else the tokenizer, which the label words ask to cut nothing, would not cut the other thread's text either."""
+    shared = backbone_with(tasks, tiny_bert, None, "films")
+    tokenize, alone = shared.backbone.tokenizer.tokenize, []
+
+    def watched(text):
+        alone.append(READING.locked())
+        return tokenize(text)
+
+    monkeypatch.setattr(shared.backbone.tokenizer, "tokenize", watched)
+    shared.add("others", tasks["others"])
+    assert len(alone) >= 2
+    assert all(alone)
 
 
 def test_eight_threads_two_tasks_a_thousand_requests(tasks, tiny_bert):
