@@ -180,7 +180,7 @@ def picture(points: pd.DataFrame, task: str, metric: str, log_axis: bool) -> Fig
     figure = Figure(figsize=(3 + 5 * len(inits), 5.2), layout="constrained")
     panels = figure.subplots(ncols=len(inits), sharey=True, squeeze=False)
     for axes, magnitude_init in zip(panels[0], inits, strict=True):
-        _draw_panel(
+        draw_panel(
             axes,
             {
                 contestant: line
@@ -199,7 +199,7 @@ def picture(points: pd.DataFrame, task: str, metric: str, log_axis: bool) -> Fig
     return figure
 
 
-def _draw_panel(axes: Axes, lines: dict[Contestant, pd.DataFrame], scale: int) -> None:
+def draw_panel(axes: Axes, lines: dict[Contestant, pd.DataFrame], scale: int) -> None:
     """The lines of one init, the dense model and the majority class."""
     for contestant, line in lines.items():
         if not contestant.method.prunes:

@@ -33,7 +33,6 @@ LAYERWISE = {
     "--dropout": "0",
 }
 LAYERWISE_EPOCHS = {"mrpc": 6, "cola": 5, "stsb": 4, "rte": 10}  # of small data; else 3
-DENSITIES = (0.80, 0.70, 0.50, 0.30, 0.10, 0.05, 0.03)  # the published ones; any in (0, 1] can be run
 
 
 @dataclass(frozen=True)

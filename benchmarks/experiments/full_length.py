@@ -1,0 +1,189 @@
+"""The published recipes at full length, unchanged but for the backbone, on whole tasks of GLUE: all methods at 10 and
+3 %, beside dense fine-tuning.
+
+    python -m benchmarks.experiments.full_length --data_dir glue --output_dir runs/full_length --at_once 2
+    python -m benchmarks.experiments.full_length … --tasks mrpc --seeds 1 --minutes 100
+    python -m benchmarks.experiments.full_length … --dry_run            # the commands
+    python -m benchmarks.experiments.full_length --output_dir runs/full_length --report_only --picture full_length.png
+
+Init, learning rates, schedule, epochs and batch are those of `python -m emmental.recipes`. Two things have to differ:
+on MiniLM, with an eighth of BERT-base's encoder weights, lambda is 50 (the published 400 in runs of SMP-S beside it),
+and soft movement's density is lambda's doing, so that it has a run for each of three. A finished run is not repeated,
+and one that was stopped goes on from its last checkpoint. Each task has a comparison.md, .csv and .png of its own below
+the output folder; table.md and the picture show all of them.
+"""
+
+import argparse
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from benchmarks.experiments.side_by_side import finish, parser_of, to_do
+from emmental.common.errors import InputError, exit_on_input_error
+from emmental.common.files import write_text
+from emmental.common.pictures import save
+from emmental.common.run_folder import RESULTS
+from emmental.common.text import markdown
+from emmental.launch import compare, compare_report
+from emmental.launch.contestants import parse_contestant
+from emmental.recipes.table import RECIPES
+
+TASKS = ("mrpc", "cola", "stsb", "rte", "sst2")  # the shortest first
+METHODS = ("finetune", "smp-s", "smp-l", "movement", "magnitude", "soft_movement", "smp-s+kd")
+DENSITIES = ("0.1", "0.03")
+PUBLISHED = "_lambda_400"  # ends the folder of the runs with the lambda of BERT-base
+OF_MINILM = {"SMP_FLAGS": "--final_lambda 50", "SOFT_MOVEMENT_LAMBDAS": "40 120 400"}
+FLAGS = ["--bf16", "True", "--disable_tqdm", "True", "--save_strategy", "steps", "--save_steps", "500"]
+FLAGS += ["--save_total_limit", "1"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run by its folder below the output folder."""
+
+    place: Path
+    teacher: "Run | None" = None
+
+    def folder(self, output: Path) -> Path:
+        """Where it goes."""
+        return output / self.place
+
+
+def main() -> None:
+    """Run what is not finished, then write tables and pictures. Raises InputError where nothing is finished."""
+    arguments, flags = parse()
+    output, failed = arguments.output_dir, []
+    if not arguments.report_only:
+        commands = planned(arguments, flags)
+        commands = {run: commands[run] for run in to_do(list(commands), output)}
+        if arguments.dry_run:
+            print(*map(shlex.join, commands.values()), sep="\n")
+            return
+        failed = finish(commands, output, arguments.at_once, time.monotonic() + 60 * arguments.minutes)
+    print(write(output, arguments.picture))
+    if failed:
+        sys.exit(f"{len(failed)} runs failed: see {failed[0]}")
+
+
+def parse() -> tuple[argparse.Namespace, list[str]]:
+    """Our flags, and those of the runs."""
+    parser = parser_of(__doc__)
+    parser.set_defaults(seeds=[1, 2])
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--picture", type=Path, help="where the picture goes (default: the output folder)")
+    return parser.parse_known_args()
+
+
+def planned(arguments: argparse.Namespace, flags: list[str]) -> dict[Run, list[str]]:
+    """Every run's command: seed by seed, task by task, the higher density first, the dense model before all."""
+    commands = {}
+    for seed in arguments.seeds:
+        for task in arguments.tasks:
+            for density in DENSITIES:
+                commands |= compared(arguments, flags, seed, task, density, arguments.methods, OF_MINILM)
+            if "smp-s" in arguments.methods:
+                for density in DENSITIES:
+                    commands |= compared(arguments, flags, seed, task + PUBLISHED, density, ["smp-s"], {})
+    return commands
+
+
+def compared(
+    arguments: argparse.Namespace,
+    flags: list[str],
+    seed: int,
+    name: str,
+    density: str,
+    methods: list[str],
+    variables: dict[str, str],
+) -> dict[Run, list[str]]:
+    """The runs of one comparison, as compare.sh starts them. name: of its folder, beginning with the task."""
+    output, task = arguments.output_dir, name.removesuffix(PUBLISHED)
+    dense = Run(Path(name, "finetune", f"seed_{seed}"))
+    environment = {
+        "MODEL": arguments.backbone,
+        "DATA_DIR": str(arguments.data_dir),
+        "OUTPUT_DIR": str(output / name),
+        "TEACHER": str(dense.folder(output)),
+        "SEEDS": str(seed),
+        "REPORT_TO": "none",
+        **variables,
+    }
+    contestants = [parse_contestant(method) for method in methods]
+    jobs = compare.jobs(task, [density], contestants, [*FLAGS, *flags], environment)
+    return {
+        Run(folder.relative_to(output), dense if "+kd" in folder.parts[-2] else None): job.command()
+        for folder, job in jobs.items()
+    }
+
+
+def write(output: Path, picture: Path | None) -> str:
+    """Write each task's comparison, table.md and the picture of what is finished; returns the table. Raises InputError
+    where nothing is."""
+    names = [name for task in TASKS for name in (task, task + PUBLISHED) if any(output.glob(f"{name}/*/*/{RESULTS}"))]
+    if not names:
+        raise InputError(f"{output}: no run is finished")
+    command = f"python -m benchmarks.experiments.full_length --output_dir {output}"
+    points = {}
+    for name in names:
+        task = name.removesuffix(PUBLISHED)
+        metric = RECIPES[task].metric
+        compare_report.write(output / name, task, command, log_axis=True)
+        points[name] = compare_report.over_seeds(compare_report.collect(output / name, metric), metric)
+    text = markdown(table(points))
+    write_text(output / "table.md", f"{text}\n")
+    save(draw({name: lines for name, lines in points.items() if name in TASKS}), picture or output / "table.png")
+    return text
+
+
+def table(points: dict[str, pd.DataFrame]) -> list[list[str]]:
+    """A row per method and density, a column per task: the metric in percent, of soft movement with the density that
+    came out, and of one seed where no ± stands."""
+    tasks = [task for task in TASKS if any(name.removesuffix(PUBLISHED) == task for name in points)]
+    rows = {}
+    for name, found in points.items():
+        task = name.removesuffix(PUBLISHED)
+        for folder, point in found.iterrows():
+            title, weights = titled(folder, point)
+            title += ", lambda 400" if name != task else ""
+            rows.setdefault((title, weights), {})[task] = cell(point, task)
+    head = ["", "weights", *(f"{task} ({RECIPES[task].metric})" for task in tasks)]
+    return [head, *([*key, *(cells.get(task, "–") for task in tasks)] for key, cells in rows.items())]
+
+
+def titled(folder: str, point: pd.Series) -> tuple[str, str]:
+    """A row's first two cells."""
+    title = compare_report.label(point.contestant)
+    if point.contestant.method.lambda_decides:
+        return f"{title}, lambda {folder.rpartition('_')[2]}", ""
+    return title, f"{100 * (compare_report.parse_folder(folder)[1] or 1):g} %"
+
+
+def cell(point: pd.Series, task: str) -> str:
+    """Mean ± standard deviation of the metric after the last step."""
+    spread = "" if pd.isna(point.deviation) else f" ± {100 * point.deviation:.1f}"
+    kept = f" at {100 * point.density:.1f} %" if point.contestant.method.lambda_decides else ""
+    return f"{100 * point['mean']:.1f}{spread}{kept}"
+
+
+def draw(points: dict[str, pd.DataFrame]) -> Figure:
+    """A panel per task in the shape of the paper's figure: the metric over the remaining weights."""
+    figure = Figure(figsize=(2 + 4 * len(points), 4.2), layout="constrained")
+    panels = figure.subplots(ncols=len(points), squeeze=False)[0]
+    handles = {}
+    for axes, (task, lines) in zip(panels, points.items(), strict=True):
+        compare_report.draw_panel(axes, dict(iter(lines.groupby("contestant", sort=False))), 100)
+        axes.set(xscale="log", xlabel="remaining weights (%)", ylabel=f"{RECIPES[task].metric} (%)", title=task)
+        handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(handles.values(), handles, loc="outside right upper", frameon=False)
+    return figure
+
+
+if __name__ == "__main__":
+    with exit_on_input_error():
+        main()

@@ -1,0 +1,107 @@
+"""benchmarks/experiments/full_length.py: the published settings, in which order, and what the table says."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.experiments import full_length
+from emmental.common.errors import InputError
+from emmental.common.files import write_json
+
+
+@pytest.fixture
+def script(monkeypatch, capsys, tmp_path):
+    """Run the script with a folder of its own: what it printed."""
+
+    def run(*flags):
+        monkeypatch.setattr(sys, "argv", ["full_length", "--output_dir", str(tmp_path), *flags])
+        full_length.main()
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def commands(script, tmp_path):
+    """The words of each command of a dry run by its folder, in their order."""
+
+    def planned(*flags):
+        lines = [shlex.split(line) for line in script("--dry_run", *flags).splitlines()]
+        return {str(Path(last(words, "--output_dir")).relative_to(tmp_path)): words for words in lines}
+
+    return planned
+
+
+def last(words, flag):
+    """The value that counts."""
+    return words[len(words) - 1 - words[::-1].index(flag) + 1]
+
+
+def test_settings_are_the_published_ones_but_for_lambda(commands):
+    found = commands("--tasks", "mrpc", "sst2", "--seeds", "3")
+    for task, epochs, batch in (("mrpc", "60", "32"), ("sst2", "12", "64")):
+        masks = {name: words for name, words in found.items() if name.startswith(task) and "finetune" not in name}
+        for words in masks.values():
+            assert last(words, "--num_train_epochs") == epochs
+            assert last(words, "--per_device_train_batch_size") == batch
+            assert not {"--max_steps", "--mask_init", "--warmup_threshold_step"} & set(words)
+        for density in ("0.1", "0.03"):
+            lambdas = {
+                name: last(masks[f"{folder}_{density}/seed_3"], "--final_lambda")
+                for name, folder in (("smp-s", f"{task}/smp-s"), ("published", f"{task}_lambda_400/smp-s"))
+            }
+            assert lambdas == {"smp-s": "50", "published": "400"}
+            assert last(masks[f"{task}/smp-s_{density}/seed_3"], "--mask_scores_learning_rate") == "0.02"
+        soft = [last(words, "--final_lambda") for name, words in masks.items() if "soft_movement" in name]
+        assert soft == ["40", "120", "400"]
+
+
+def test_one_task_of_one_seed_is_finished_before_the_next_and_pupils_follow_their_teacher(commands, tmp_path):
+    found = commands("--tasks", "cola", "mrpc", "--seeds", "1", "2")
+    order = list(found)
+    firsts = [order.index(f"{task}/finetune/seed_{seed}") for seed in (1, 2) for task in ("cola", "mrpc")]
+    assert firsts == [0, 16, 32, 48]
+    assert len(order) == 64
+    for name, words in found.items():
+        if "+kd" in name:
+            teacher = Path(last(words, "--teacher_model_name_or_path")).relative_to(tmp_path)
+            assert str(teacher) == f"{Path(name).parts[0]}/finetune/{Path(name).name}"
+            assert order.index(str(teacher)) < order.index(name)
+
+
+def finished(folder, density, *values):
+    """Runs as the training scripts leave them."""
+    for seed, value in enumerate(values):
+        run = {
+            "task": folder.parts[-2], "model": "minilm", "density": density, "seed": seed, "eval_accuracy": 0.9,
+            "last_eval_accuracy": value, "trained_parameters": 10, "majority_eval_accuracy": 0.5, "global_step": 9,
+            "seconds": 75, "torch": "2", "transformers": "5", "python": "3", "commit": "", "command": "python x",
+        }  # fmt: skip
+        write_json(folder / f"seed_{seed}" / "all_results.json", run)
+
+
+def test_the_table_and_the_picture_tell_of_every_task(script, tmp_path):
+    finished(tmp_path / "mrpc" / "finetune", 1.0, 0.8)
+    finished(tmp_path / "mrpc" / "smp-s_0.1", 0.1, 0.75, 0.25)
+    finished(tmp_path / "mrpc" / "soft_movement_lambda_40", 0.2, 0.5)
+    finished(tmp_path / "mrpc_lambda_400" / "smp-s_0.1", 0.1, 0.625)
+    finished(tmp_path / "sst2" / "smp-s_0.1", 0.1, 0.875)
+    shown = script("--report_only", "--picture", str(tmp_path / "shown.png"))
+    assert shown.splitlines() == [
+        "|  | weights | mrpc (accuracy) | sst2 (accuracy) |",
+        "| --- | --- | --- | --- |",
+        "| SMP-S | 10 % | 50.0 ± 35.4 | 87.5 |",
+        "| SMvP, lambda 40 |  | 50.0 at 20.0 % | – |",
+        "| fine-tuned | 100 % | 80.0 | – |",
+        "| SMP-S, lambda 400 | 10 % | 62.5 | – |",
+    ]
+    assert (tmp_path / "table.md").read_text() == shown
+    assert (tmp_path / "shown.png").exists()
+    assert (tmp_path / "mrpc" / "comparison.csv").exists()
+
+
+def test_nothing_finished_is_said(script):
+    with pytest.raises(InputError, match="no run is finished"):
+        script("--report_only")
