@@ -49,6 +49,7 @@ def test_rates_are_chosen_without_the_validation_sets(script, tmp_path):
     found = [flags_of(shlex.split(line)) for line in script("--dry_run", "--part", "choice").splitlines()]
     assert {flags["--data_dir"] for flags in found} == {str(tmp_path / "held_back_data")}
     assert {flags["--learning_rate"] for flags in found} == set(adapters.TRIED)
+    assert not {flags["--task_name"] for flags in found} - {"stsb", "cola"}  # that have rows held back
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
@@ -77,13 +78,16 @@ def test_the_table_says_what_a_task_costs(script, tmp_path):
         (DENSE, 1.0, 0.8, "model.safetensors", 3000),
         ("lora8", 1.0, 0.6, "adapter.safetensors", 200),
         (FULL, 0.1, 0.7, "mask.safetensors", 100),
+        ("probe", 1.0, 0.4, "", 0),
     ):
         folder = Run("mrpc", method, density, 1).folder(tmp_path)
         folder.mkdir(parents=True)
-        (folder / file).write_bytes(bytes(size))
+        if file:
+            (folder / file).write_bytes(bytes(size))
         results = {"eval_accuracy": accuracy, "density": density, "trained_parameters": 7000, "seconds": 12.3}
         write_json(folder / "all_results.json", results)
     lines = script("--report_only").splitlines()
     assert "| LoRA, rank 8 | 100 % | 60.0 (75.0 %) | 7,000 | 0.2 kB | 12 |" in lines
     assert "| mask, norms and biases | 10 % | 70.0 (87.5 %) | 7,000 | 0.1 kB | 12 |" in lines
+    assert "| linear probe | 100 % | 40.0 (50.0 %) | 7,000 | – | 12 |" in lines  # of which only the results were kept
     assert Path(tmp_path / "table.json").exists()
