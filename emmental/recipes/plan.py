@@ -41,7 +41,7 @@ def make_plan(settings: RunSettings, examples: int, lengths: Lengths, processes:
         batch,
         per_epoch,
         total,
-        _eval_steps(settings, total, per_epoch),
+        in_steps(settings.eval_steps or evaluation_interval(total, per_epoch), total),
         pruning,
         ramps[method.threshold] if method.prunes else 0,
     )
@@ -61,7 +61,7 @@ def _pruning_steps(settings: RunSettings, total: int, lengths: Lengths) -> int:
             steps = pruning_length(total, settings.final_threshold, lengths)
         except ValueError as error:
             raise InputError(str(error)) from None
-    steps = math.ceil(steps * total) if steps < 1 else int(steps)
+    steps = in_steps(steps, total)
     if not 0 < steps < total:
         raise InputError(
             f"{steps} pruning steps (PRUNING_STEPS, --warmup_threshold_step) do not fit into a run of {total} "
@@ -70,9 +70,9 @@ def _pruning_steps(settings: RunSettings, total: int, lengths: Lengths) -> int:
     return steps
 
 
-def _eval_steps(settings: RunSettings, total: int, per_epoch: int) -> int:
-    every = settings.eval_steps or evaluation_interval(total, per_epoch)
-    return math.ceil(every * total) if every < 1 else int(every)
+def in_steps(asked: float, total: int) -> int:
+    """A number of steps, which below 1 is a share of all."""
+    return math.ceil(asked * total) if asked < 1 else int(asked)
 
 
 # --- for a reader ---

@@ -8,7 +8,7 @@ from transformers import TrainingArguments
 
 from emmental.common.errors import InputError
 from emmental.pruning.method import Selection
-from emmental.recipes.plan import Plan
+from emmental.recipes.plan import Plan, in_steps
 from emmental.recipes.settings import LARGEST, RunSettings, check_bounds, flag
 from emmental.training import refused
 
@@ -81,9 +81,10 @@ class SMPConfig(RunSettings, TrainingArguments):
         return torch.autocast(self.device.type, half, enabled=self.fp16 or self.bf16)
 
     def set_intervals(self, plan: Plan) -> None:
-        """Evaluation and checkpoint interval where none was asked for."""
-        self.eval_steps = self.eval_steps or plan.eval_steps
-        self.save_steps = self.save_steps or self.eval_steps
+        """All intervals in steps, as checkpoints name them: those asked for as a share of the run, and defaults."""
+        self.eval_steps = plan.eval_steps
+        self.save_steps = in_steps(self.save_steps or plan.eval_steps, plan.total_steps)
+        self.logging_steps = in_steps(self.logging_steps, plan.total_steps)
 
     def check(self) -> None:
         """As of RunSettings, and InputError for a process with more than one GPU."""

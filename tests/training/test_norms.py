@@ -56,11 +56,12 @@ def test_the_mask_s_file_gives_what_training_measured(trained, reviews, command)
 
 
 def test_killed_and_resumed_equals_undisturbed(trained, tiny_bert, reviews, tmp_path):
-    arguments, variables = short_run(tiny_bert, reviews, *RATE)
+    arguments, variables = short_run(tiny_bert, reviews, *RATE, "--logging_steps", "0.1")
     assert kill_during_evaluation(arguments, variables | {"PYTHONUNBUFFERED": "1"}, tmp_path, 9)
     resumed = run_command(arguments, variables, tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert "resumes" in resumed.stdout
+    assert "do not match" not in resumed.stderr  # transformers compares the checkpoint's intervals, which are in steps
     own = tmp_path / "models" / "sst2_0.25_mag"
     assert (own / "mask.safetensors").read_bytes() == (trained[0] / "mask.safetensors").read_bytes()
 
