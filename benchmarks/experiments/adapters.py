@@ -29,9 +29,12 @@ from emmental.common.files import write_json, write_text
 from emmental.common.text import markdown, volume
 from emmental.recipes.table import RECIPES
 
-RATES = {"lora8": "1e-3", "lora16": "1e-3", "bitfit": "1e-3", "probe": "1e-2"}
-TRIED = ("3e-4", "1e-3", "3e-3", "1e-2")
-TRIED_OF = ("lora8", "bitfit", "probe")  # both ranks take the rate of rank 8, as alpha grows with the rank
+RATES = {"lora8": "1e-3", "lora16": "1e-3", "bitfit": "3e-3", "probe": "1e-2"}
+TRIED = {  # both ranks take the rate of rank 8, as alpha grows with the rank
+    "lora8": ("3e-4", "1e-3", "3e-3", "1e-2"),
+    "bitfit": ("3e-4", "1e-3", "3e-3", "1e-2"),
+    "probe": ("1e-3", "3e-3", "1e-2", "3e-2", "1e-1", "3e-1"),
+}
 TRIED_ON = ("stsb", "cola")
 MASKED = ((FULL, CHIEF), (MASKS, CHIEF), (FULL, 0.03))
 TASKS = ("mnli", "sst2", "stsb", "mrpc", "cola")
@@ -102,8 +105,8 @@ def compared(arguments: argparse.Namespace) -> Iterator[Run]:
 def choices(arguments: argparse.Namespace) -> Iterator[Run]:
     """Each adapter at several learning rates, on training data that were held back."""
     for seed in arguments.seeds:
-        for adapter in TRIED_OF:
-            for rate in TRIED:
+        for adapter, rates in TRIED.items():
+            for rate in rates:
                 yield from (Adapted(task, f"{adapter}={rate}", 1.0, seed, held_back=True) for task in TRIED_ON)
 
 

@@ -48,7 +48,8 @@ def test_all_ways_take_the_same_steps_on_the_same_data(script):
 def test_rates_are_chosen_without_the_validation_sets(script, tmp_path):
     found = [flags_of(shlex.split(line)) for line in script("--dry_run", "--part", "choice").splitlines()]
     assert {flags["--data_dir"] for flags in found} == {str(tmp_path / "held_back_data")}
-    assert {flags["--learning_rate"] for flags in found} == set(adapters.TRIED)
+    tried = {(flags["--adapter"], flags["--learning_rate"]) for flags in found}
+    assert tried == {(adapter, rate) for adapter, rates in adapters.TRIED.items() for rate in rates}
     assert not {flags["--task_name"] for flags in found} - {"stsb", "cola"}  # that have rows held back
 
 
