@@ -1,7 +1,7 @@
 """benchmarks/experiments/adapters.py: fair runs, what an adapter trains, and what the table says."""
 
+import functools
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,15 +16,9 @@ from emmental.recipes.kinds import Kind
 
 
 @pytest.fixture
-def script(monkeypatch, capsys, tmp_path):
-    """Run the script with a folder of its own: what it printed."""
-
-    def run(*flags):
-        monkeypatch.setattr(sys, "argv", ["adapters", "--output_dir", str(tmp_path), *flags])
-        adapters.main()
-        return capsys.readouterr().out
-
-    return run
+def script(experiment):
+    """The script with a folder of its own: script(flag, …) -> what it printed."""
+    return functools.partial(experiment, adapters)
 
 
 def flags_of(words):

@@ -1,7 +1,7 @@
 """benchmarks/experiments/full_length.py: the published settings, in which order, and what the table says."""
 
+import functools
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,15 +12,9 @@ from emmental.common.files import write_json
 
 
 @pytest.fixture
-def script(monkeypatch, capsys, tmp_path):
-    """Run the script with a folder of its own: what it printed."""
-
-    def run(*flags):
-        monkeypatch.setattr(sys, "argv", ["full_length", "--output_dir", str(tmp_path), *flags])
-        full_length.main()
-        return capsys.readouterr().out
-
-    return run
+def script(experiment):
+    """The script with a folder of its own: script(flag, …) -> what it printed."""
+    return functools.partial(experiment, full_length)
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """benchmarks/experiments/layerwise.py: which runs, in which order, going on after a stop, and what the tables say."""
 
+import functools
 import json
 import math
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,15 +17,9 @@ DENSE_RUN, MASK_RUN = Run("stsb", DENSE, 1.0, 1), Run("stsb", FULL, 0.1, 1)
 
 
 @pytest.fixture
-def script(monkeypatch, capsys, tmp_path):
-    """Run the script with a folder of its own: what it printed."""
-
-    def run(*flags):
-        monkeypatch.setattr(sys, "argv", ["layerwise", "--output_dir", str(tmp_path), *flags])
-        layerwise.main()
-        return capsys.readouterr().out
-
-    return run
+def script(experiment):
+    """The script with a folder of its own: script(flag, …) -> what it printed."""
+    return functools.partial(experiment, layerwise)
 
 
 @pytest.fixture
