@@ -12,9 +12,6 @@ LoRA, BitFit and the probe cost what the dense model costs. All other flags go t
 
 import argparse
 import math
-import shlex
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +20,7 @@ import pandas as pd
 
 from benchmarks.experiments import held_back, layerwise_report
 from benchmarks.experiments.layerwise_runs import CHIEF, DENSE, FULL, MASKS, Places, Run
-from benchmarks.experiments.side_by_side import finish, parser_of, to_do
+from benchmarks.experiments.side_by_side import conduct, parser_of
 from emmental.common.errors import exit_on_input_error
 from emmental.common.files import write_json, write_text
 from emmental.common.text import markdown, volume
@@ -70,20 +67,16 @@ class Adapted(Run):
 def main() -> None:
     """Run what is not finished, then write the table. Raises InputError where nothing is finished."""
     arguments, flags = parse()
-    output, failed = arguments.output_dir, []
-    if not arguments.report_only:
-        places = Places(arguments.data_dir, Path(), arguments.backbone, output)
-        planned = choices(arguments) if arguments.part == "choice" else compared(arguments)
-        commands = {run: [*run.command(places), *flags] for run in to_do(list(planned), output)}
-        if arguments.dry_run:
-            print(*map(shlex.join, commands.values()), sep="\n")
-            return
+    output = arguments.output_dir
+    places = Places(arguments.data_dir, Path(), arguments.backbone, output)
+    planned = choices(arguments) if arguments.part == "choice" else compared(arguments)
+    commands = {run: [*run.command(places), *flags] for run in planned}
+
+    def prepare(commands):
         if arguments.part == "choice":
             held_back.write(places.glue, places.held_back)
-        failed = finish(commands, output, arguments.at_once, time.monotonic() + 60 * arguments.minutes)
-    print(write(output))
-    if failed:
-        sys.exit(f"{len(failed)} runs failed: see {failed[0]}")
+
+    conduct(arguments, commands, lambda: write(output), prepare)
 
 
 def parse() -> tuple[argparse.Namespace, list[str]]:

@@ -14,16 +14,13 @@ the output folder; table.md and the picture show all of them.
 """
 
 import argparse
-import shlex
-import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmarks.experiments.side_by_side import finish, parser_of, to_do
+from benchmarks.experiments.side_by_side import conduct, parser_of
 from emmental.common.errors import InputError, exit_on_input_error
 from emmental.common.files import write_text
 from emmental.common.pictures import save
@@ -57,17 +54,7 @@ class Run:
 def main() -> None:
     """Run what is not finished, then write tables and pictures. Raises InputError where nothing is finished."""
     arguments, flags = parse()
-    output, failed = arguments.output_dir, []
-    if not arguments.report_only:
-        commands = planned(arguments, flags)
-        commands = {run: commands[run] for run in to_do(list(commands), output)}
-        if arguments.dry_run:
-            print(*map(shlex.join, commands.values()), sep="\n")
-            return
-        failed = finish(commands, output, arguments.at_once, time.monotonic() + 60 * arguments.minutes)
-    print(write(output, arguments.picture))
-    if failed:
-        sys.exit(f"{len(failed)} runs failed: see {failed[0]}")
+    conduct(arguments, planned(arguments, flags), lambda: write(arguments.output_dir, arguments.picture))
 
 
 def parse() -> tuple[argparse.Namespace, list[str]]:
@@ -85,25 +72,17 @@ def planned(arguments: argparse.Namespace, flags: list[str]) -> dict[Run, list[s
     commands = {}
     for seed in arguments.seeds:
         for task in arguments.tasks:
-            for density in DENSITIES:
-                commands |= compared(arguments, flags, seed, task, density, arguments.methods, OF_MINILM)
-            if "smp-s" in arguments.methods:
+            for name in (task, task + PUBLISHED):
                 for density in DENSITIES:
-                    commands |= compared(arguments, flags, seed, task + PUBLISHED, density, ["smp-s"], {})
+                    commands |= compared(arguments, flags, seed, name, density)
     return commands
 
 
 def compared(
-    arguments: argparse.Namespace,
-    flags: list[str],
-    seed: int,
-    name: str,
-    density: str,
-    methods: list[str],
-    variables: dict[str, str],
+    arguments: argparse.Namespace, flags: list[str], seed: int, name: str, density: str
 ) -> dict[Run, list[str]]:
-    """The runs of one comparison, as compare.sh starts them. name: of its folder, beginning with the task."""
-    output, task = arguments.output_dir, name.removesuffix(PUBLISHED)
+    """The runs of one comparison, as compare.sh starts them. name: of its folder, see task_of."""
+    output, published = arguments.output_dir, name.endswith(PUBLISHED)
     dense = Run(Path(name, "finetune", f"seed_{seed}"))
     environment = {
         "MODEL": arguments.backbone,
@@ -112,14 +91,19 @@ def compared(
         "TEACHER": str(dense.folder(output)),
         "SEEDS": str(seed),
         "REPORT_TO": "none",
-        **variables,
+        **({} if published else OF_MINILM),
     }
-    contestants = [parse_contestant(method) for method in methods]
-    jobs = compare.jobs(task, [density], contestants, [*FLAGS, *flags], environment)
+    contestants = [parse_contestant(method) for method in arguments.methods if method == "smp-s" or not published]
+    jobs = compare.jobs(task_of(name), [density], contestants, [*FLAGS, *flags], environment)
     return {
         Run(folder.relative_to(output), dense if "+kd" in folder.parts[-2] else None): job.command()
         for folder, job in jobs.items()
     }
+
+
+def task_of(name: str) -> str:
+    """The task of a comparison by its folder's name, which may end with PUBLISHED."""
+    return name.removesuffix(PUBLISHED)
 
 
 def write(output: Path, picture: Path | None) -> str:
@@ -131,7 +115,7 @@ def write(output: Path, picture: Path | None) -> str:
     command = f"python -m benchmarks.experiments.full_length --output_dir {output}"
     points = {}
     for name in names:
-        task = name.removesuffix(PUBLISHED)
+        task = task_of(name)
         metric = RECIPES[task].metric
         compare_report.write(output / name, task, command, log_axis=True)
         points[name] = compare_report.over_seeds(compare_report.collect(output / name, metric), metric)
@@ -144,43 +128,41 @@ def write(output: Path, picture: Path | None) -> str:
 def table(points: dict[str, pd.DataFrame]) -> list[list[str]]:
     """A row per method and density, a column per task: the metric in percent, of soft movement with the density that
     came out, and of one seed where no ± stands."""
-    tasks = [task for task in TASKS if any(name.removesuffix(PUBLISHED) == task for name in points)]
+    tasks = [task for task in TASKS if any(task_of(name) == task for name in points)]
     rows = {}
     for name, found in points.items():
-        task = name.removesuffix(PUBLISHED)
-        for folder, point in found.iterrows():
-            title, weights = titled(folder, point)
+        task = task_of(name)
+        for point in found.itertuples():
+            title, weights = titled(point)
             title += ", lambda 400" if name != task else ""
             rows.setdefault((title, weights), {})[task] = cell(point, task)
     head = ["", "weights", *(f"{task} ({RECIPES[task].metric})" for task in tasks)]
     return [head, *([*key, *(cells.get(task, "–") for task in tasks)] for key, cells in rows.items())]
 
 
-def titled(folder: str, point: pd.Series) -> tuple[str, str]:
-    """A row's first two cells."""
+def titled(point) -> tuple[str, str]:
+    """The first two cells of a row, which is one of over_seeds."""
+    folder = point.Index
     title = compare_report.label(point.contestant)
     if point.contestant.method.lambda_decides:
         return f"{title}, lambda {folder.rpartition('_')[2]}", ""
     return title, f"{100 * (compare_report.parse_folder(folder)[1] or 1):g} %"
 
 
-def cell(point: pd.Series, task: str) -> str:
+def cell(point, task: str) -> str:
     """Mean ± standard deviation of the metric after the last step."""
-    spread = "" if pd.isna(point.deviation) else f" ± {100 * point.deviation:.1f}"
     kept = f" at {100 * point.density:.1f} %" if point.contestant.method.lambda_decides else ""
-    return f"{100 * point['mean']:.1f}{spread}{kept}"
+    return f"{compare_report.shown_mean(point, RECIPES[task].metric, task)}{kept}"
 
 
 def draw(points: dict[str, pd.DataFrame]) -> Figure:
     """A panel per task in the shape of the paper's figure: the metric over the remaining weights."""
     figure = Figure(figsize=(2 + 4 * len(points), 4.2), layout="constrained")
     panels = figure.subplots(ncols=len(points), squeeze=False)[0]
-    handles = {}
     for axes, (task, lines) in zip(panels, points.items(), strict=True):
         compare_report.draw_panel(axes, dict(iter(lines.groupby("contestant", sort=False))), 100)
         axes.set(xscale="log", xlabel="remaining weights (%)", ylabel=f"{RECIPES[task].metric} (%)", title=task)
-        handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    figure.legend(handles.values(), handles, loc="outside right upper", frameon=False)
+    compare_report.draw_legend(figure)
     return figure
 
 

@@ -11,14 +11,11 @@ other flags go to every run.
 """
 
 import argparse
-import shlex
-import sys
-import time
 from pathlib import Path
 
 from benchmarks.experiments import held_back, layerwise_report
 from benchmarks.experiments.layerwise_runs import PARTS, TASKS, Places, planned
-from benchmarks.experiments.side_by_side import finish, parser_of, to_do
+from benchmarks.experiments.side_by_side import conduct, parser_of
 from emmental.common.errors import exit_on_input_error
 from emmental.launch.flags import read_flags
 from emmental.launch.jobs import is_span
@@ -28,23 +25,19 @@ def main() -> None:
     """Run what is not finished, then write tables and picture. Raises InputError for flags that no run knows, and where
     nothing is finished."""
     arguments, flags = parse()
-    output, failed = arguments.output_dir, []
-    if not arguments.report_only:
-        places = Places(arguments.data_dir, arguments.squad_dir, arguments.backbone, output)
-        runs = to_do(planned(arguments.part, arguments.tasks, arguments.seeds, arguments.densities), output)
-        commands = {run: [*run.command(places), *flags] for run in runs}
-        for run, command in commands.items():
-            read_flags(command[2:], is_span(run.task))  # before anything starts
-        if arguments.dry_run:
-            print(*map(shlex.join, commands.values()), sep="\n")
-            return
-        if any(run.held_back for run in runs):
+    output = arguments.output_dir
+    places = Places(arguments.data_dir, arguments.squad_dir, arguments.backbone, output)
+    runs = planned(arguments.part, arguments.tasks, arguments.seeds, arguments.densities)
+    commands = {run: [*run.command(places), *flags] for run in runs}
+    for run, command in commands.items():
+        read_flags(command[2:], is_span(run.task))  # before anything starts
+
+    def prepare(commands):
+        if any(run.held_back for run in commands):
             held_back.write(places.glue, places.held_back)
             held_back.write_questions(places.squad_files()[0], places.questions)
-        failed = finish(commands, output, arguments.at_once, time.monotonic() + 60 * arguments.minutes)
-    print(layerwise_report.write(output, arguments.picture))
-    if failed:
-        sys.exit(f"{len(failed)} runs failed: see {failed[0]}")
+
+    conduct(arguments, commands, lambda: layerwise_report.write(output, arguments.picture), prepare)
 
 
 def parse() -> tuple[argparse.Namespace, list[str]]:

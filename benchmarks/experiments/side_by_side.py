@@ -2,8 +2,11 @@
 
 import argparse
 import os
+import shlex
 import subprocess
+import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Protocol, Self
@@ -32,6 +35,30 @@ def parser_of(docstring: str) -> argparse.ArgumentParser:
     parser.add_argument("--dry_run", action="store_true", help="print the commands of what is not finished")
     parser.add_argument("--report_only", action="store_true", help="show what is finished, run nothing")
     return parser
+
+
+def conduct(
+    arguments: argparse.Namespace,
+    commands: dict[Run, list[str]],
+    write: Callable[[], str],
+    prepare: Callable[[dict[Run, list[str]]], None] = lambda commands: None,
+) -> None:
+    """Carry an experiment out as the flags of parser_of say: run what is not finished, then print what write returns.
+    Ends with status 1 where a run failed.
+
+    prepare: called with the commands that are to be run before the first of them starts, and not in a dry run.
+    """
+    output, failed = arguments.output_dir, []
+    if not arguments.report_only:
+        commands = {run: commands[run] for run in to_do(list(commands), output)}
+        if arguments.dry_run:
+            print(*map(shlex.join, commands.values()), sep="\n")
+            return
+        prepare(commands)
+        failed = finish(commands, output, arguments.at_once, time.monotonic() + 60 * arguments.minutes)
+    print(write())
+    if failed:
+        sys.exit(f"{len(failed)} runs failed: see {failed[0]}")
 
 
 def to_do(runs: list[Run], output: Path) -> list[Run]:

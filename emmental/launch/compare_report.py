@@ -142,12 +142,11 @@ def table(points: pd.DataFrame, task: str, metric: str) -> list[list[str]]:
     """The head, and a row per method and density."""
     rows = [["method", "density", metric, "seeds", "trained parameters", "seconds", "steps"]]
     for point in points.itertuples():
-        spread = "" if pd.isna(point.deviation) else f" ± {_shown(point.deviation, metric, task)}"
         rows.append(
             [
                 label(point.contestant),
                 f"{100 * point.density:.1f} %",
-                f"{_shown(point.mean, metric, task)}{spread}",
+                shown_mean(point, metric, task),
                 f"{point.seeds}",
                 f"{point.trained_parameters:,}",
                 f"{point.seconds:.0f}",
@@ -158,6 +157,12 @@ def table(points: pd.DataFrame, task: str, metric: str) -> list[list[str]]:
     if pd.notna(first["majority"]):
         rows.append(["majority class", "", _shown(first["majority"], metric, task), "", "", "", ""])
     return rows
+
+
+def shown_mean(point, metric: str, task: str) -> str:
+    """Mean ± standard deviation of a row of over_seeds, for a reader."""
+    spread = "" if pd.isna(point.deviation) else f" ± {_shown(point.deviation, metric, task)}"
+    return f"{_shown(point.mean, metric, task)}{spread}"
 
 
 def _shown(value: float, metric: str, task: str) -> str:
@@ -192,11 +197,16 @@ def picture(points: pd.DataFrame, task: str, metric: str, log_axis: bool) -> Fig
         axes.set(xlabel="remaining weights (%)", title=INITS[magnitude_init], **{"xscale": "log"} if log_axis else {})
     panels[0, 0].set_ylabel(metric if metric in NOT_SHARES else f"{metric} (%)")
     figure.suptitle(f"{points.iloc[0]['task']}, {points.iloc[0]['model']}")
+    draw_legend(figure)
+    return figure
+
+
+def draw_legend(figure: Figure) -> None:
+    """Each line of the figure's panels once, beside them."""
     handles = {}
-    for axes in panels[0]:
+    for axes in figure.axes:
         handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     figure.legend(handles.values(), handles, loc="outside right upper", frameon=False)
-    return figure
 
 
 def draw_panel(axes: Axes, lines: dict[Contestant, pd.DataFrame], scale: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.experiments import full_length
 from emmental.common.errors import InputError
-from emmental.common.files import write_json
+from tests.helpers.runs import finished, last
 
 
 @pytest.fixture
@@ -26,11 +26,6 @@ def commands(script, tmp_path):
         return {str(Path(last(words, "--output_dir")).relative_to(tmp_path)): words for words in lines}
 
     return planned
-
-
-def last(words, flag):
-    """The value that counts."""
-    return words[len(words) - 1 - words[::-1].index(flag) + 1]
 
 
 def test_settings_are_the_published_ones_but_for_lambda(commands):
@@ -65,23 +60,12 @@ def test_one_task_of_one_seed_is_finished_before_the_next_and_pupils_follow_thei
             assert order.index(str(teacher)) < order.index(name)
 
 
-def finished(folder, density, *values):
-    """Runs as the training scripts leave them."""
-    for seed, value in enumerate(values):
-        run = {
-            "task": folder.parts[-2], "model": "minilm", "density": density, "seed": seed, "eval_accuracy": 0.9,
-            "last_eval_accuracy": value, "trained_parameters": 10, "majority_eval_accuracy": 0.5, "global_step": 9,
-            "seconds": 75, "torch": "2", "transformers": "5", "python": "3", "commit": "", "command": "python x",
-        }  # fmt: skip
-        write_json(folder / f"seed_{seed}" / "all_results.json", run)
-
-
 def test_the_table_and_the_picture_tell_of_every_task(script, tmp_path):
-    finished(tmp_path / "mrpc" / "finetune", 1.0, 0.8)
-    finished(tmp_path / "mrpc" / "smp-s_0.1", 0.1, 0.75, 0.25)
-    finished(tmp_path / "mrpc" / "soft_movement_lambda_40", 0.2, 0.5)
-    finished(tmp_path / "mrpc_lambda_400" / "smp-s_0.1", 0.1, 0.625)
-    finished(tmp_path / "sst2" / "smp-s_0.1", 0.1, 0.875)
+    finished(tmp_path / "mrpc", "finetune", 1.0, 0.8)
+    finished(tmp_path / "mrpc", "smp-s_0.1", 0.1, 0.75, 0.25)
+    finished(tmp_path / "mrpc", "soft_movement_lambda_40", 0.2, 0.5)
+    finished(tmp_path / "mrpc_lambda_400", "smp-s_0.1", 0.1, 0.9, last_eval_accuracy=0.625)
+    finished(tmp_path / "sst2", "smp-s_0.1", 0.1, 0.875)
     shown = script("--report_only", "--picture", str(tmp_path / "shown.png"))
     assert shown.splitlines() == [
         "|  | weights | mrpc (accuracy) | sst2 (accuracy) |",

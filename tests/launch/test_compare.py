@@ -11,11 +11,11 @@ import sys
 import pytest
 
 from emmental.common.errors import InputError
-from emmental.common.files import write_json
 from emmental.launch import compare
 from emmental.launch.compare_report import collect, label, over_seeds, picture, table, write
 from emmental.launch.contestants import Contestant, parse_contestant, parse_folder
 from emmental.recipes.methods import LINES, METHODS
+from tests.helpers.runs import finished, last
 from tests.helpers.tiny import ROOT, data_flags
 
 
@@ -33,11 +33,6 @@ def grid(*words, **variables):
     assert run.returncode == 0, run.stderr
     commands = [shlex.split(line) for line in run.stdout.splitlines()]
     return {words[words.index("--output_dir") + 1]: words for words in commands}
-
-
-def last(words, flag):
-    """The value that counts."""
-    return words[len(words) - 1 - words[::-1].index(flag) + 1]
 
 
 def test_the_whole_grid():
@@ -99,19 +94,6 @@ def test_every_line_has_its_own_name_and_colour():
     pruning = [method for method in METHODS.values() if method.prunes]
     assert len({method.marker for method in pruning}) == len(pruning)
     assert label(Contestant("smp-s", kd=True, magnitude_init=True)) == "SMP-S + KD, magnitude init"
-
-
-def finished(output, folder, density, *metrics, **results):
-    """What runs of a contestant leave in its folder, a seed for each metric."""
-    for seed, value in enumerate(metrics):
-        run = {
-            "task": "sst2", "model": "m", "density": density, "seed": seed, "eval_accuracy": value,
-            "majority_eval_accuracy": 0.5,
-            "trained_parameters": 1000, "global_step": 9, "seconds": 1.25 + seed,
-            **dict.fromkeys(("torch", "transformers", "python", "commit", "command"), ""), **results,
-        }  # fmt: skip
-        (output / folder / f"seed_{seed}").mkdir(parents=True)
-        write_json(output / folder / f"seed_{seed}" / "all_results.json", run)
 
 
 def points(output):
