@@ -21,7 +21,7 @@ def show(measured: Measured, title: str) -> str:
     columns = [f"{texts}x{tokens}" for texts, tokens in settings]
     rows = [["texts x tokens", *columns, "weights", "a pass", "logits off by"]]
     for name in names:
-        cells = [_cell(measured.timings[setting][name]) for setting in settings]
+        cells = [milliseconds(measured.timings[setting][name]) for setting in settings]
         memory = _megabytes(measured.memory[name]), _megabytes(measured.peaks[settings[-1]][name])
         rows.append([name, *cells, *memory, f"{measured.difference[name]:.0e}"])
     for name in names[1:]:
@@ -147,7 +147,8 @@ def _per_second(served: Served | None) -> str:
     return "none" if served is None else f"{served.per_second:,.{0 if served.per_second > 99 else 1}f} ({served.texts})"
 
 
-def _cell(timing: Timing) -> str:
+def milliseconds(timing: Timing) -> str:
+    """Median ± half the distance of the quartiles."""
     return f"{1e3 * timing.median:.1f} ±{1e3 * (timing.high - timing.low) / 2:.1f}"
 
 
