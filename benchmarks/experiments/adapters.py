@@ -35,14 +35,15 @@ TRIED = {  # both ranks take the rate of rank 8, as alpha grows with the rank
 TRIED_ON = ("stsb", "cola")
 MASKED = ((FULL, CHIEF), (MASKS, CHIEF), (FULL, 0.03))
 TASKS = ("mnli", "sst2", "stsb", "mrpc", "cola")
-TITLES = {
+TITLES = {  # rows in this order
     DENSE: "dense",
-    FULL: "mask, norms and biases",
-    MASKS: "mask",
     "lora8": "LoRA, rank 8",
     "lora16": "LoRA, rank 16",
+    "bitfit": "BitFit",
+    "probe": "linear probe",
+    FULL: "mask, norms and biases",
+    MASKS: "mask",
 }
-TITLES |= {"bitfit": "BitFit", "probe": "linear probe"}
 WRITTEN = ("adapter.safetensors", "mask.safetensors", "model.safetensors")  # what a task costs, the first that is there
 
 
@@ -122,14 +123,23 @@ def written(folder: Path) -> float:
     return next((float((folder / name).stat().st_size) for name in WRITTEN if (folder / name).exists()), math.nan)
 
 
+def place(way: tuple[str, float]) -> tuple:
+    """Where the row of a method at a density stands: in the order of TITLES, then by learning rate, then the higher
+    density first."""
+    method, density = way
+    name, _, rate = method.partition("=")
+    return list(TITLES).index(name), float(rate or 0), -density
+
+
 def table(runs: pd.DataFrame) -> list[list[str]]:
     """A row per way: metrics in percent with their share of the dense model's, and what it costs."""
     tasks = [task for task in TASKS if task in set(runs["task"])]
     head = [*(f"{task} ({RECIPES[task].metric})" for task in tasks), "trained numbers", "bytes of a task", "s per run"]
     rows = [["", "weights", *head]]
     points = layerwise_report.over_seeds(runs)
-    for (method, density), of_way in runs.groupby(["method", "density"], sort=False):
-        name, _, rate = method.partition("=")
+    ways = dict(list(runs.groupby(["method", "density"])))
+    for method, density in sorted(ways, key=place):
+        of_way, (name, _, rate) = ways[method, density], method.partition("=")
         found = {task: points.loc[(task, method, density)].iloc[0] for task in tasks if task in set(of_way["task"])}
         rows.append(
             [
