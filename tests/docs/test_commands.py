@@ -56,3 +56,25 @@ def test_every_room_is_drawn():
             assert folder.name in drawn
             docstring = (folder / "__init__.py").read_text().split('"""')[1]
             assert "must not" in docstring.lower() or "Knows nothing" in docstring, folder
+
+
+def test_every_conclusion_points_to_a_row():
+    """Each sentence of a list names rows by their first cells, each in the section of the results that it links to."""
+    sections = by_anchor((ROOT / "docs" / "results.md").read_text())
+    page = (ROOT / "docs" / "conclusions.md").read_text()
+    anchors = dict(re.findall(r"^\[(.+)\]: results\.md#(.+)$", page, re.MULTILINE))
+    sentences = [" ".join(found.split()) for found in re.findall(r"^\* .*(?:\n  .*)*", page, re.MULTILINE)]
+    assert len(sentences) > 10
+    for sentence in sentences:
+        assert ". " not in sentence, f"more than one sentence: {sentence}"
+        rows = re.findall(r"\[([^]]+)\]\[(\w+)\]", sentence)
+        assert rows, sentence
+        for row, section in rows:
+            assert f"\n| {row} |" in sections[anchors[section]], f"no row {row} in {section}"
+
+
+def by_anchor(page: str) -> dict[str, str]:
+    """The text below each heading, up to the next heading, by the name that links give it."""
+    parts = re.split(r"^#+ (.+)$", page, flags=re.MULTILINE)[1:]
+    names = [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in parts[::2]]
+    return dict(zip(names, parts[1::2], strict=True))
