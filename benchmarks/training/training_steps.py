@@ -4,6 +4,7 @@ Everything on BERT-base's shape with random weights and random tokens, in batche
 in train_step.py and train_memory.py.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
-from transformers import BertConfig, BertForMaskedLM, PrinterCallback
+from transformers import BertConfig, BertForMaskedLM, PreTrainedModel, PrinterCallback
 
 from emmental.common.memory import keep_freed_memory
 from emmental.models.heads import LabelWordModel, SequenceClassifier, SpanClassifier
@@ -21,6 +22,7 @@ from emmental.pruning.masked_linear import swap_in
 from emmental.pruning.matrices import encoder_linears
 from emmental.pruning.schedule import Schedule
 from emmental.pruning.score_init import init_scores
+from emmental.training.attention import by_products
 from emmental.training.config import SMPConfig
 from emmental.training.teacher_logits import TeacherLogits
 from emmental.training.trainer import SMPTrainer
@@ -120,6 +122,11 @@ class OurDistillingRun(OurRun):
         self.distillation = workload.head.distillation
 
 
+def as_it_is(encoder: PreTrainedModel, tokens: int) -> contextlib.nullcontext:
+    """The encoder's own attention, in the place of by_products."""
+    return contextlib.nullcontext()
+
+
 class DenseStep:
     """Fine-tuning of the same matrices as well as we know how: our model, batches, attention and clipping, memory that
     is kept, fused AdamW; nothing is masked. shape and device as of OurRun."""
@@ -129,12 +136,13 @@ class DenseStep:
         self.precision = torch.autocast(device, torch.bfloat16, enabled=bf16)
         model = backbone(shape, device).requires_grad_(False)
         self.weights = [linear.weight.requires_grad_() for linear in encoder_linears(model).values()]
+        self.encoder, self.attention = model, by_products if bf16 and device == "cpu" else as_it_is
         self.model = workload.head(model, LABEL_WORDS[workload.head]).train()
         self.optimizer = torch.optim.AdamW(self.weights, lr=3e-5, weight_decay=0.0, fused=True)
 
     def __call__(self, batch: Batch, done: Callable[[str], None] = lambda part: None) -> None:
         """A step on a batch. done: told of each part when it is over."""
-        with self.precision:
+        with self.precision, self.attention(self.encoder, batch["input_ids"].shape[1]):
             loss = self.model(**batch)["loss"]
         done("forward")
         loss.backward()

@@ -4,6 +4,7 @@ and on several processes each example counted once.
 Builds on public hooks only; knows no task and no mask.
 """
 
+import contextlib
 from collections.abc import Callable
 
 import numpy as np
@@ -15,6 +16,7 @@ from emmental.common.memory import keep_freed_memory
 from emmental.models.layers import blocks, recorded
 from emmental.models.losses import layer_loss
 from emmental.tasks.batches import lengths
+from emmental.training.attention import by_products
 from emmental.training.live_teacher import LiveTeacher
 from emmental.training.processes import last_batches
 from emmental.training.sampler import OrderByEpoch, SimilarLengths
@@ -77,6 +79,13 @@ class TaskTrainer(Trainer):
             prefetch_factor=args.dataloader_prefetch_factor,
         )
         return self.accelerator.prepare(loader)
+
+    def training_step(self, model, inputs, num_items_in_batch=None):
+        """Trainer's, with the attention that is fastest here."""
+        encoder, on_cpu = getattr(self.model, "backbone", self.model), self.args.device.type == "cpu"
+        attention = by_products(encoder, inputs["input_ids"].shape[1]) if on_cpu and self.args.bf16 else None
+        with attention or contextlib.nullcontext():
+            return super().training_step(model, inputs, num_items_in_batch)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The task's own loss, in training towards smoothed labels where that is asked for, and with distillation where
