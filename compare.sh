@@ -8,13 +8,14 @@
 #     SEEDS="1 2 3" bash compare.sh mrpc "0.1" smp-s movement    # mean and standard deviation over seeds
 #
 # Methods: smp-l smp-s smp-g movement movement-g soft_movement magnitude l0 finetune (-g: global ranking); with +kd from a
-# teacher, with +magnitude_init scores that start at the weights' magnitude. The same command goes on after a stop, and
-# another one for the same OUTPUT_DIR adds to it: comparison.csv, .md and .png tell of all finished runs in there.
+# teacher, with +magnitude_init scores that start at the weights' magnitude; SMP also with +lkd, the recipe of the tags
+# that learn from a teacher's layers. The same command goes on after a stop, and another one for the same OUTPUT_DIR adds
+# to it: comparison.csv, .md and .png tell of all finished runs in there.
 set -euo pipefail
 set -o allexport # emmental/launch/compare.py reads these
 
 MODEL=${MODEL:-}                        # backbone: folder, Hub name or minilm (default bert-base-uncased)
-TEACHER=${TEACHER:-}                    # teacher of +kd runs: folder or Hub name (default teachers/<task>)
+TEACHER=${TEACHER:-}                    # teacher of +kd and +lkd runs: folder or Hub name (default teachers/<task>)
 DATA_DIR=${DATA_DIR:-}                  # folder with GLUE's TSV or SQuAD's files (default: the Hub)
 OUTPUT_DIR=${OUTPUT_DIR:-}              # where runs and results go (default comparisons/<task>)
 EPOCHS=${EPOCHS:-}                      # passes over the training data (default: the task's recipe; finetune: 3)

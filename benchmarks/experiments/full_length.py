@@ -1,5 +1,5 @@
 """The published recipes at full length, unchanged but for the backbone, on whole tasks of GLUE: all methods at 10 and
-3 %, beside dense fine-tuning.
+3 %, SMP-S at the paper's 80 % too, beside dense fine-tuning.
 
     python -m benchmarks.experiments.full_length --data_dir glue --output_dir runs/full_length --at_once 2
     python -m benchmarks.experiments.full_length … --tasks mrpc --seeds 1 --minutes 100
@@ -8,9 +8,10 @@
 
 Init, learning rates, schedule, epochs and batch are those of `python -m emmental.recipes`. Two things have to differ:
 on MiniLM, with an eighth of BERT-base's encoder weights, lambda is 50 (the published 400 in runs of SMP-S beside it),
-and soft movement's density is lambda's doing, so that it has a run for each of three. A finished run is not repeated,
-and one that was stopped goes on from its last checkpoint. Each task has a comparison.md, .csv and .png of its own below
-the output folder; table.md and the picture show all of them.
+and soft movement's density is lambda's doing, so that it has a run for each of three. What is not published stands
+beside: scores that start at the weights' magnitude, and our layer-wise recipe, in as many epochs. A finished run is not
+repeated, and one that was stopped goes on from its last checkpoint. Each task has a comparison.md, .csv and .png of its
+own below the output folder; table.md and the picture show all of them.
 """
 
 import argparse
@@ -28,11 +29,12 @@ from emmental.common.run_folder import RESULTS
 from emmental.common.text import markdown
 from emmental.launch import compare, compare_report
 from emmental.launch.contestants import parse_contestant
-from emmental.recipes.table import RECIPES
+from emmental.recipes.table import RECIPES, epochs
 
 TASKS = ("mrpc", "cola", "stsb", "rte", "sst2")  # the shortest first
 METHODS = ("finetune", "smp-s", "smp-l", "movement", "magnitude", "soft_movement", "smp-s+kd")
-DENSITIES = ("0.1", "0.03")
+OURS = ("smp-s+magnitude_init", "movement+magnitude_init", "smp-s+lkd")
+DENSITIES = {"0.1": (*METHODS, *OURS), "0.03": (*METHODS, *OURS), "0.8": ("smp-s",)}  # and the methods there
 PUBLISHED = "_lambda_400"  # ends the folder of the runs with the lambda of BERT-base
 OF_MINILM = {"SMP_FLAGS": "--final_lambda 50", "SOFT_MOVEMENT_LAMBDAS": "40 120 400"}
 FLAGS = ["--bf16", "True", "--disable_tqdm", "True", "--save_strategy", "steps", "--save_steps", "500"]
@@ -62,7 +64,8 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
     parser = parser_of(__doc__)
     parser.set_defaults(seeds=[1, 2])
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", choices=[*METHODS, *OURS], default=[*METHODS, *OURS])
+    parser.add_argument("--densities", nargs="+", choices=list(DENSITIES), default=list(DENSITIES))
     parser.add_argument("--picture", type=Path, help="where the picture goes (default: the output folder)")
     return parser.parse_known_args()
 
@@ -73,7 +76,7 @@ def planned(arguments: argparse.Namespace, flags: list[str]) -> dict[Run, list[s
     for seed in arguments.seeds:
         for task in arguments.tasks:
             for name in (task, task + PUBLISHED):
-                for density in DENSITIES:
+                for density in arguments.densities:
                     commands |= compared(arguments, flags, seed, name, density)
     return commands
 
@@ -93,12 +96,16 @@ def compared(
         "REPORT_TO": "none",
         **({} if published else OF_MINILM),
     }
-    contestants = [parse_contestant(method) for method in arguments.methods if method == "smp-s" or not published]
-    jobs = compare.jobs(task_of(name), [density], contestants, [*FLAGS, *flags], environment)
-    return {
-        Run(folder.relative_to(output), dense if "+kd" in folder.parts[-2] else None): job.command()
-        for folder, job in jobs.items()
-    }
+    in_full = {"EPOCHS": str(epochs(task_of(name), float(density))), "SMP_FLAGS": ""}  # our recipe's are fewer
+    commands = {}
+    for method in arguments.methods:
+        if method in DENSITIES[density] and (method == "smp-s" or not published):
+            contestant = parse_contestant(method)
+            own = environment | (in_full if contestant.lkd else {})
+            jobs = compare.jobs(task_of(name), [density], [contestant], [*FLAGS, *flags], own)
+            teacher = dense if contestant.taught else None
+            commands |= {Run(folder.relative_to(output), teacher): job.command() for folder, job in jobs.items()}
+    return commands
 
 
 def task_of(name: str) -> str:
@@ -156,12 +163,20 @@ def cell(point, task: str) -> str:
 
 
 def draw(points: dict[str, pd.DataFrame]) -> Figure:
-    """A panel per task in the shape of the paper's figure: the metric over the remaining weights."""
-    figure = Figure(figsize=(2 + 4 * len(points), 4.2), layout="constrained")
-    panels = figure.subplots(ncols=len(points), squeeze=False)[0]
-    for axes, (task, lines) in zip(panels, points.items(), strict=True):
-        compare_report.draw_panel(axes, dict(iter(lines.groupby("contestant", sort=False))), 100)
-        axes.set(xscale="log", xlabel="remaining weights (%)", ylabel=f"{RECIPES[task].metric} (%)", title=task)
+    """A column per task in the shape of the paper's figure, the metric over the remaining weights: a row of panels for
+    each of the scores' starts."""
+    inits = sorted({contestant.magnitude_init for lines in points.values() for contestant in lines["contestant"]})
+    figure = Figure(figsize=(2 + 4 * len(points), 0.4 + 3.8 * len(inits)), layout="constrained")
+    panels = figure.subplots(len(inits), len(points), squeeze=False, sharex=True, sharey="col")
+    for row, magnitude_init in zip(panels, inits, strict=True):
+        for axes, (task, found) in zip(row, points.items(), strict=True):
+            lines = compare_report.of_init(dict(iter(found.groupby("contestant", sort=False))), magnitude_init)
+            if lines:
+                compare_report.draw_panel(axes, lines, 100)
+            axes.set(xscale="log", ylabel=f"{RECIPES[task].metric} (%)")
+            axes.set_title(f"{task}, {compare_report.INITS[magnitude_init]}", fontsize="medium")
+    for axes in panels[-1]:
+        axes.set_xlabel("remaining weights (%)")
     compare_report.draw_legend(figure)
     return figure
 

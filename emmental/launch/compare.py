@@ -64,9 +64,9 @@ def _points(task, densities, contestant, rest, environment) -> dict[str, Job]:
 def _job(task, density, contestant, flags, rest, environment) -> Job:
     method = contestant.method
     tagged, own = ALLOCATIONS[contestant.line.allocation]
-    tag = tags.parse_tag(f"{task}_{density}{'_kd' * contestant.kd}{tagged}")
+    tag = tags.parse_tag(f"{task}_{density}{'_kd' * contestant.kd}{'_lkd' * contestant.lkd}{tagged}")
     job = named(with_flags(pruning_job(tag, method), own | flags), rest)
-    names = (*SHARED, "TEACHER") if contestant.kd else SHARED
+    names = (*SHARED, "TEACHER") if contestant.taught else SHARED
     job = with_variables(job, {name: environment.get(name, "") for name in names})
     particular = shlex.split(environment.get(f"{method.name.upper()}_FLAGS", ""))
     if contestant.magnitude_init:  # last, because the method's flags are for the published init

@@ -23,15 +23,21 @@ from emmental.recipes.metrics import NOT_SHARES
 from emmental.recipes.table import CUSTOM, RECIPES, kind_of
 from emmental.report import page, usage
 
-INITS = {False: "scores start as published", True: "scores start at the weights' magnitude"}
-ORDER = [Contestant(name, kd, init) for name in LINES for kd in (False, True) for init in (False, True)]
+INITS = {False: "scores start as the recipe says", True: "scores start at the weights' magnitude"}
+ORDER = [
+    Contestant(name, kd, lkd, init)
+    for name in LINES
+    for kd, lkd in ((False, False), (True, False), (False, True))
+    for init in (False, True)
+]
 MAJORITY = "majority_eval_"  # before a metric: what the commonest answer reaches
 TRACE = ["torch", "transformers", "python", "commit", "command"]
 
 
 def label(contestant: Contestant) -> str:
     """As the paper names the method."""
-    return contestant.line.title + " + KD" * contestant.kd + ", magnitude init" * contestant.magnitude_init
+    taught = " + KD" * contestant.kd + " + LKD" * contestant.lkd
+    return contestant.line.title + taught + ", magnitude init" * contestant.magnitude_init
 
 
 def collect(output: Path, metric: str) -> pd.DataFrame:
@@ -185,15 +191,7 @@ def picture(points: pd.DataFrame, task: str, metric: str, log_axis: bool) -> Fig
     figure = Figure(figsize=(3 + 5 * len(inits), 5.2), layout="constrained")
     panels = figure.subplots(ncols=len(inits), sharey=True, squeeze=False)
     for axes, magnitude_init in zip(panels[0], inits, strict=True):
-        draw_panel(
-            axes,
-            {
-                contestant: line
-                for contestant, line in lines.items()
-                if contestant.magnitude_init == magnitude_init or not contestant.learns_scores
-            },
-            _scale(metric, task),
-        )
+        draw_panel(axes, of_init(lines, magnitude_init), _scale(metric, task))
         axes.set(xlabel="remaining weights (%)", title=INITS[magnitude_init], **{"xscale": "log"} if log_axis else {})
     panels[0, 0].set_ylabel(metric if metric in NOT_SHARES else f"{metric} (%)")
     figure.suptitle(f"{points.iloc[0]['task']}, {points.iloc[0]['model']}")
@@ -209,6 +207,15 @@ def draw_legend(figure: Figure) -> None:
     figure.legend(handles.values(), handles, loc="outside right upper", frameon=False)
 
 
+def of_init(lines: dict[Contestant, pd.DataFrame], magnitude_init: bool) -> dict[Contestant, pd.DataFrame]:
+    """The lines whose scores start there, and those that have no scores."""
+    return {
+        contestant: line
+        for contestant, line in lines.items()
+        if contestant.magnitude_init == magnitude_init or not contestant.learns_scores
+    }
+
+
 def draw_panel(axes: Axes, lines: dict[Contestant, pd.DataFrame], scale: int) -> None:
     """The lines of one init, the dense model and the majority class."""
     for contestant, line in lines.items():
@@ -221,8 +228,8 @@ def draw_panel(axes: Axes, lines: dict[Contestant, pd.DataFrame], scale: int) ->
             scale * line["mean"],
             yerr=scale * line["deviation"],
             color=contestant.line.colour,
-            marker="s" if contestant.kd else contestant.method.marker,
-            linestyle="--" if contestant.kd else "-",
+            marker="D" if contestant.lkd else "s" if contestant.kd else contestant.method.marker,
+            linestyle="-." if contestant.lkd else "--" if contestant.kd else "-",
             capsize=4,
             label=label(replace(contestant, magnitude_init=False)),
         )

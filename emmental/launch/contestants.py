@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from emmental.common.errors import InputError
 from emmental.recipes.methods import LINES, Line, Method
 
+OPTIONS = "kd", "lkd", "magnitude_init"
+
 
 @dataclass(frozen=True)
 class Contestant:
@@ -13,6 +15,7 @@ class Contestant:
 
     name: str  # one of LINES
     kd: bool = False
+    lkd: bool = False  # the tags' own recipe, which chooses the scores' start
     magnitude_init: bool = False
 
     @property
@@ -30,20 +33,31 @@ class Contestant:
         """Whether there are scores, which can start at the weights' magnitude."""
         return self.method.learns_scores
 
+    @property
+    def taught(self) -> bool:
+        """Whether it learns from a teacher."""
+        return self.kd or self.lkd
+
     def __str__(self) -> str:
-        return self.name + "+kd" * self.kd + "+magnitude_init" * self.magnitude_init
+        return "+".join([self.name, *(option for option in OPTIONS if getattr(self, option))])
 
 
 def parse_contestant(text: str) -> Contestant:
     """Read a method's name with its options. Raises InputError for what does not exist."""
     name, *options = text.split("+")
     if name not in LINES:
-        raise InputError(f"no method {name!r}: there are {' '.join(LINES)}, with +kd and +magnitude_init")
-    if unknown := set(options) - {"kd", "magnitude_init"}:
-        raise InputError(f"{text!r}: no option +{min(unknown)}: there are +kd and +magnitude_init")
-    contestant = Contestant(name, "kd" in options, "magnitude_init" in options)
-    if (options and not contestant.method.prunes) or (contestant.magnitude_init and not contestant.learns_scores):
+        raise InputError(f"no method {name!r}: there are {' '.join(LINES)}, with +kd, +lkd and +magnitude_init")
+    if unknown := set(options) - set(OPTIONS):
+        raise InputError(f"{text!r}: no option +{min(unknown)}: there are +kd, +lkd and +magnitude_init")
+    contestant = Contestant(name, **{option: option in options for option in OPTIONS})
+    if (
+        (options and not contestant.method.prunes)
+        or (contestant.magnitude_init and not contestant.learns_scores)
+        or (contestant.lkd and contestant.method.trains_weights)
+    ):
         raise InputError(f"{text!r}: {name} knows no such option")
+    if contestant.lkd and len(options) > 1:
+        raise InputError(f"{text!r}: +lkd is a whole recipe, and stands alone")
     return contestant
 
 

@@ -32,11 +32,13 @@ def test_settings_are_the_published_ones_but_for_lambda(commands):
     found = commands("--tasks", "mrpc", "sst2", "--seeds", "3")
     for task, epochs, batch in (("mrpc", "60", "32"), ("sst2", "12", "64")):
         masks = {name: words for name, words in found.items() if name.startswith(task) and "finetune" not in name}
-        for words in masks.values():
+        for name, words in masks.items():
             assert last(words, "--num_train_epochs") == epochs
-            assert last(words, "--per_device_train_batch_size") == batch
-            assert not {"--max_steps", "--mask_init", "--warmup_threshold_step"} & set(words)
-        for density in ("0.1", "0.03"):
+            assert "--max_steps" not in words
+            if not any(method in name for method in full_length.OURS):
+                assert last(words, "--per_device_train_batch_size") == batch
+                assert not {"--mask_init", "--warmup_threshold_step"} & set(words)
+        for density in ("0.1", "0.03", "0.8"):
             lambdas = {
                 name: last(masks[f"{folder}_{density}/seed_3"], "--final_lambda")
                 for name, folder in (("smp-s", f"{task}/smp-s"), ("published", f"{task}_lambda_400/smp-s"))
@@ -47,14 +49,24 @@ def test_settings_are_the_published_ones_but_for_lambda(commands):
         assert soft == ["40", "120", "400"]
 
 
+def test_what_is_not_published_is_ours_alone(commands):
+    found = commands("--tasks", "mrpc", "--seeds", "1", "--densities", "0.1", "--methods", *full_length.OURS)
+    starts = {name: (last(words, "--mask_init"), last(words, "--final_lambda")) for name, words in found.items()}
+    assert starts == {
+        "mrpc/smp-s+magnitude_init_0.1/seed_1": ("magnitude", "0"),
+        "mrpc/movement+magnitude_init_0.1/seed_1": ("magnitude", "0"),
+        "mrpc/smp-s+lkd_0.1/seed_1": ("wanda", "0"),
+    }
+
+
 def test_one_task_of_one_seed_is_finished_before_the_next_and_pupils_follow_their_teacher(commands, tmp_path):
     found = commands("--tasks", "cola", "mrpc", "--seeds", "1", "2")
     order = list(found)
     firsts = [order.index(f"{task}/finetune/seed_{seed}") for seed in (1, 2) for task in ("cola", "mrpc")]
-    assert firsts == [0, 16, 32, 48]
-    assert len(order) == 64
+    assert firsts == [0, 24, 48, 72]
+    assert len(order) == 96
     for name, words in found.items():
-        if "+kd" in name:
+        if "+kd" in name or "+lkd" in name:
             teacher = Path(last(words, "--teacher_model_name_or_path")).relative_to(tmp_path)
             assert str(teacher) == f"{Path(name).parts[0]}/finetune/{Path(name).name}"
             assert order.index(str(teacher)) < order.index(name)
@@ -64,6 +76,8 @@ def test_the_table_and_the_picture_tell_of_every_task(script, tmp_path):
     finished(tmp_path / "mrpc", "finetune", 1.0, 0.8)
     finished(tmp_path / "mrpc", "smp-s_0.1", 0.1, 0.75, 0.25)
     finished(tmp_path / "mrpc", "soft_movement_lambda_40", 0.2, 0.5)
+    finished(tmp_path / "mrpc", "smp-s+magnitude_init_0.1", 0.1, 0.625)
+    finished(tmp_path / "mrpc", "smp-s+lkd_0.1", 0.1, 0.75)
     finished(tmp_path / "mrpc_lambda_400", "smp-s_0.1", 0.1, 0.9, last_eval_accuracy=0.625)
     finished(tmp_path / "sst2", "smp-s_0.1", 0.1, 0.875)
     shown = script("--report_only", "--picture", str(tmp_path / "shown.png"))
@@ -71,6 +85,8 @@ def test_the_table_and_the_picture_tell_of_every_task(script, tmp_path):
         "|  | weights | mrpc (accuracy) | sst2 (accuracy) |",
         "| --- | --- | --- | --- |",
         "| SMP-S | 10 % | 50.0 ± 35.4 | 87.5 |",
+        "| SMP-S, magnitude init | 10 % | 62.5 | – |",
+        "| SMP-S + LKD | 10 % | 75.0 | – |",
         "| SMvP, lambda 40 |  | 50.0 at 20.0 % | – |",
         "| fine-tuned | 100 % | 80.0 | – |",
         "| SMP-S, lambda 400 | 10 % | 62.5 | – |",

@@ -14,7 +14,9 @@ from emmental.common.errors import InputError
 from emmental.launch import compare
 from emmental.launch.compare_report import collect, label, over_seeds, picture, table, write
 from emmental.launch.contestants import Contestant, parse_contestant, parse_folder
+from emmental.launch.jobs import pruning_job
 from emmental.recipes.methods import LINES, METHODS
+from emmental.recipes.tags import parse_tag
 from tests.helpers.runs import finished, last
 from tests.helpers.tiny import ROOT, data_flags
 
@@ -75,16 +77,27 @@ def test_flags_reach_the_runs_they_are_for():
     assert "50" not in movement
 
 
+def test_lkd_is_the_tag_s_recipe_with_the_comparison_s_teacher():
+    (words,) = grid("mrpc", "0.1", "smp-s+lkd", "--max_steps", "9", TEACHER="t", OUTPUT_DIR="out").values()
+    tagged = pruning_job(parse_tag("mrpc_0.1_lkd_mag")).flags
+    for flag in ("--alpha_hidden", "--mask_init", "--dropout", "--num_train_epochs", "--final_lambda"):
+        assert last(words, flag) == tagged[flag]
+    assert last(words, "--teacher_model_name_or_path") == "t"
+    assert "--magnitude_topk_threshold" in words
+
+
 def test_a_folder_says_what_was_run():
-    for name in LINES:
-        for kd in (False, True):
-            for magnitude in (False, True):
-                contestant = Contestant(name, kd, magnitude)
-                if not contestant.method.prunes or (magnitude and not contestant.learns_scores):
-                    continue
-                assert parse_contestant(str(contestant)) == contestant
-                assert parse_folder(f"{contestant}_0.03") == (contestant, 0.03)
-                assert parse_folder(f"{contestant}_lambda_1e-5") == (contestant, None)
+    contestants = [
+        Contestant(name, kd, False, magnitude)
+        for name, (method, _) in LINES.items()
+        for kd in (False, True)
+        for magnitude in (False, True)
+        if method.prunes and (method.learns_scores or not magnitude)
+    ]
+    for contestant in [*contestants, Contestant("smp-s", lkd=True), Contestant("smp-l", lkd=True)]:
+        assert parse_contestant(str(contestant)) == contestant
+        assert parse_folder(f"{contestant}_0.03") == (contestant, 0.03)
+        assert parse_folder(f"{contestant}_lambda_1e-5") == (contestant, None)
     assert parse_folder("finetune") == (Contestant("finetune"), None)
 
 
@@ -94,6 +107,7 @@ def test_every_line_has_its_own_name_and_colour():
     pruning = [method for method in METHODS.values() if method.prunes]
     assert len({method.marker for method in pruning}) == len(pruning)
     assert label(Contestant("smp-s", kd=True, magnitude_init=True)) == "SMP-S + KD, magnitude init"
+    assert label(Contestant("smp-l", lkd=True)) == "SMP-L + LKD"
 
 
 def points(output):
@@ -173,6 +187,8 @@ def test_one_init_takes_one_panel(tmp_path):
         (["sst2", "0.5", "smp"], {}, "no method 'smp': there are smp-l smp-s"),
         (["sst2", "0.5", "smp-s+fast"], {}, "no option +fast"),
         (["sst2", "0.5", "finetune+kd"], {}, "finetune knows no such option"),
+        (["sst2", "0.5", "movement+lkd"], {}, "movement knows no such option"),
+        (["sst2", "0.5", "smp-s+kd+lkd"], {}, "+lkd is a whole recipe, and stands alone"),
         (["sst2", "0.5", "magnitude+magnitude_init"], {}, "magnitude knows no such option"),
         (["sst2", "1.5", "smp-s"], {}, "the density 1.5 must lie above 0"),
         (["sst3", "0.5", "smp-s"], {}, "no task 'sst3'"),
