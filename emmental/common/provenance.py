@@ -12,11 +12,11 @@ import transformers
 
 
 def of_this_run() -> dict[str, str]:
-    """The command of this process, the versions of what computed, and the commit of this code, with "+" where files
-    differ from it; empty where it is not in a git repository."""
+    """The command of this process, the versions of what computed, and the commit of this code when it was loaded, with
+    "+" where files differed from it; empty where it is not in a git repository."""
     return {
         "command": shlex.join(["python", *sys.argv]),
-        "commit": _git("describe", "--always", "--abbrev=40", "--dirty=+"),
+        "commit": COMMIT,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
@@ -38,3 +38,6 @@ def _git(*words: str) -> str:
     except FileNotFoundError:  # no git on this machine
         return ""
     return done.stdout.strip()
+
+
+COMMIT = _git("describe", "--always", "--abbrev=40", "--dirty=+")  # now: a run takes hours, and files may change
