@@ -10,7 +10,7 @@ import time
 
 # Exit statuses: of an InputError, of a run that saved itself on SIGTERM, and where nobody reads what is printed.
 BAD_INPUT, STOPPED, UNREAD = 2, 143, 141
-PATIENCE = 10  # seconds
+PATIENCE = 30  # seconds, within which torchrun ends the other processes of a run, on a busy machine, too
 
 
 # How the system and torch's writer, which does not pass the system's words on, say that a file cannot be had.
