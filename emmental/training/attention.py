@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from transformers import PreTrainedModel
 
-LONGEST = 192  # tokens of a padded text; from here on torch's own attention is as fast, or faster (docs/LOG.md)
+LONGEST = 192  # tokens of a padded text; beyond it products are not always faster, and take more memory (docs/LOG.md)
 
 
 @contextlib.contextmanager
