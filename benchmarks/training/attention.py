@@ -14,7 +14,8 @@ from collections import defaultdict
 import torch
 from transformers import BertConfig
 
-from benchmarks.training.training_steps import DenseStep, Workload, as_it_is, random_batch
+from benchmarks.training.train_step import ratios
+from benchmarks.training.training_steps import DenseStep, Workload, random_batch
 from emmental.benchmark.report import machine
 from emmental.common.text import aligned
 from emmental.models.heads import SequenceClassifier
@@ -46,7 +47,7 @@ def step(name: str, dropout: float, way: str) -> DenseStep:
     """A fine-tuning step whose attention is always computed in this way."""
     shape = BertConfig(**SHAPES[name], hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
     own = DenseStep(workload(LENGTHS[0]), bf16=True, shape=shape)
-    own.attention = as_it_is
+    own.by_products = False
     own.encoder.set_attn_implementation(way)
     return own
 
@@ -64,8 +65,8 @@ def ratio(steps: dict[str, DenseStep], length: int) -> str:
             began = time.perf_counter()
             steps[way](batch)
             seconds[way].append(time.perf_counter() - began)
-    ratios = [products / usual for products, usual in zip(*(seconds[way][1:] for way in WAYS), strict=True)]
-    low, median, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    by_turn = ratios(*(seconds[way][1:] for way in WAYS))
+    low, median, high = statistics.quantiles(by_turn, n=4, method="inclusive")
     return f"{median:.2f} ({low:.2f} - {high:.2f})"
 
 

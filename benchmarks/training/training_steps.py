@@ -4,7 +4,6 @@ Everything on BERT-base's shape with random weights and random tokens, in batche
 in train_step.py and train_memory.py.
 """
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
-from transformers import BertConfig, BertForMaskedLM, PreTrainedModel, PrinterCallback
+from transformers import BertConfig, BertForMaskedLM, PrinterCallback
 
 from emmental.common.memory import keep_freed_memory
 from emmental.models.heads import LabelWordModel, SequenceClassifier, SpanClassifier
@@ -122,11 +121,6 @@ class OurDistillingRun(OurRun):
         self.distillation = workload.head.distillation
 
 
-def as_it_is(encoder: PreTrainedModel, tokens: int) -> contextlib.nullcontext:
-    """The encoder's own attention, in the place of by_products."""
-    return contextlib.nullcontext()
-
-
 class DenseStep:
     """Fine-tuning of the same matrices as well as we know how: our model, batches, attention and clipping, memory that
     is kept, fused AdamW; nothing is masked. shape and device as of OurRun."""
@@ -136,13 +130,13 @@ class DenseStep:
         self.precision = torch.autocast(device, torch.bfloat16, enabled=bf16)
         model = backbone(shape, device).requires_grad_(False)
         self.weights = [linear.weight.requires_grad_() for linear in encoder_linears(model).values()]
-        self.encoder, self.attention = model, by_products if bf16 and device == "cpu" else as_it_is
+        self.encoder, self.by_products = model, bf16
         self.model = workload.head(model, LABEL_WORDS[workload.head]).train()
         self.optimizer = torch.optim.AdamW(self.weights, lr=3e-5, weight_decay=0.0, fused=True)
 
     def __call__(self, batch: Batch, done: Callable[[str], None] = lambda part: None) -> None:
         """A step on a batch. done: told of each part when it is over."""
-        with self.precision, self.attention(self.encoder, batch["input_ids"].shape[1]):
+        with self.precision, by_products(self.encoder, batch["input_ids"].shape[1], self.by_products):
             loss = self.model(**batch)["loss"]
         done("forward")
         loss.backward()

@@ -14,11 +14,11 @@ LONGEST = 192  # tokens of a padded text; beyond it products are not always fast
 
 
 @contextlib.contextmanager
-def by_products(encoder: PreTrainedModel, tokens: int) -> Iterator[None]:
-    """Within it the encoder computes attention by plain products, if texts of so many tokens are short and it would
-    use torch's attention."""
+def by_products(encoder: PreTrainedModel, tokens: int, bf16: bool) -> Iterator[None]:
+    """Within it the encoder computes attention by plain products where that is faster: in bf16 on a CPU, for texts of
+    so many tokens if they are short, and if it would use torch's attention."""
     usual = encoder.config._attn_implementation
-    if usual != "sdpa" or tokens > LONGEST:
+    if not bf16 or encoder.device.type != "cpu" or usual != "sdpa" or tokens > LONGEST:
         yield
         return
     encoder.set_attn_implementation("eager")

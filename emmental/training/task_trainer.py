@@ -4,7 +4,6 @@ and on several processes each example counted once.
 Builds on public hooks only; knows no task and no mask.
 """
 
-import contextlib
 from collections.abc import Callable
 
 import numpy as np
@@ -82,9 +81,8 @@ class TaskTrainer(Trainer):
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         """Trainer's, with the attention that is fastest here."""
-        encoder, on_cpu = getattr(self.model, "backbone", self.model), self.args.device.type == "cpu"
-        attention = by_products(encoder, inputs["input_ids"].shape[1]) if on_cpu and self.args.bf16 else None
-        with attention or contextlib.nullcontext():
+        encoder = getattr(self.model, "backbone", self.model)
+        with by_products(encoder, inputs["input_ids"].shape[1], self.args.bf16):
             return super().training_step(model, inputs, num_items_in_batch)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):

@@ -22,15 +22,15 @@ def test_training_passes_in_bf16_alone_use_plain_products(tiny_bert, tmp_path, b
 
 def test_texts_that_are_long_keep_torch_s_attention(tiny_bert):
     encoder = load_backbone(str(tiny_bert)).model
-    with by_products(encoder, LONGEST):
+    with by_products(encoder, LONGEST, bf16=True):
         assert encoder.config._attn_implementation == "eager"
-    with by_products(encoder, LONGEST + 1):
+    with by_products(encoder, LONGEST + 1, bf16=True):
         assert encoder.config._attn_implementation == "sdpa"
 
 
 def test_a_pass_that_fails_leaves_the_attention_as_it_was(tiny_bert):
     encoder = load_backbone(str(tiny_bert)).model
-    with pytest.raises(KeyboardInterrupt), by_products(encoder, 8):
+    with pytest.raises(KeyboardInterrupt), by_products(encoder, 8, bf16=True):
         raise KeyboardInterrupt
     assert encoder.config._attn_implementation == "sdpa"
 
@@ -43,7 +43,7 @@ def test_both_ways_compute_the_same_without_a_word(architecture, caplog, monkeyp
     tokens = torch.randint(5, 60, (4, 9))
     real = (torch.arange(9) < torch.tensor([9, 3, 1, 5])[:, None]).long()
     usual = encoder(input_ids=tokens, attention_mask=real).logits
-    with by_products(encoder, 9):
+    with by_products(encoder, 9, bf16=True):
         products = encoder(input_ids=tokens, attention_mask=real).logits
     torch.testing.assert_close(products[real.bool()], usual[real.bool()], atol=1e-5, rtol=0)
     assert not caplog.records
