@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.experiments.side_by_side import conduct, parser_of
@@ -28,7 +29,7 @@ from emmental.common.pictures import save
 from emmental.common.run_folder import RESULTS
 from emmental.common.text import markdown
 from emmental.launch import compare, compare_report
-from emmental.launch.contestants import parse_contestant
+from emmental.launch.contestants import Contestant, parse_contestant
 from emmental.recipes.table import RECIPES, epochs
 
 TASKS = ("mrpc", "cola", "stsb", "rte", "sst2")  # the shortest first
@@ -36,6 +37,7 @@ METHODS = ("finetune", "smp-s", "smp-l", "movement", "magnitude", "soft_movement
 OURS = ("smp-s+magnitude_init", "movement+magnitude_init", "smp-s+lkd")
 DENSITIES = {"0.1": (*METHODS, *OURS), "0.03": (*METHODS, *OURS), "0.8": ("smp-s",)}  # and the methods there
 PUBLISHED = "_lambda_400"  # ends the folder of the runs with the lambda of BERT-base
+OF_BERT_BASE = ", lambda 400"  # ends their title
 OF_MINILM = {"SMP_FLAGS": "--final_lambda 50", "SOFT_MOVEMENT_LAMBDAS": "40 120 400"}
 FLAGS = ["--bf16", "True", "--disable_tqdm", "True", "--save_strategy", "steps", "--save_steps", "500"]
 FLAGS += ["--save_total_limit", "1"]
@@ -116,44 +118,50 @@ def task_of(name: str) -> str:
 def write(output: Path, picture: Path | None) -> str:
     """Write each task's comparison, table.md and the picture of what is finished; returns the table. Raises InputError
     where nothing is."""
-    names = [name for task in TASKS for name in (task, task + PUBLISHED) if any(output.glob(f"{name}/*/*/{RESULTS}"))]
-    if not names:
+    points = collected(output)
+    if not points:
         raise InputError(f"{output}: no run is finished")
     command = f"python -m benchmarks.experiments.full_length --output_dir {output}"
-    points = {}
-    for name in names:
-        task = task_of(name)
-        metric = RECIPES[task].metric
-        compare_report.write(output / name, task, command, log_axis=True)
-        points[name] = compare_report.over_seeds(compare_report.collect(output / name, metric), metric)
+    for name in points:
+        compare_report.write(output / name, task_of(name), command, log_axis=True)
     text = markdown(table(points))
     write_text(output / "table.md", f"{text}\n")
-    save(draw({name: lines for name, lines in points.items() if name in TASKS}), picture or output / "table.png")
+    save(draw(points), picture or output / "table.png")
     return text
+
+
+def collected(output: Path) -> dict[str, pd.DataFrame]:
+    """What is finished, means over seeds, by the name of each comparison's folder."""
+    points = {}
+    for name in (name for task in TASKS for name in (task, task + PUBLISHED)):
+        if any(output.glob(f"{name}/*/*/{RESULTS}")):
+            metric = RECIPES[task_of(name)].metric
+            points[name] = compare_report.over_seeds(compare_report.collect(output / name, metric), metric)
+    return points
 
 
 def table(points: dict[str, pd.DataFrame]) -> list[list[str]]:
     """A row per method and density, a column per task: the metric in percent, of soft movement with the density that
-    came out, and of one seed where no ± stands."""
+    came out, and of one seed where no ± stands. points: what collected returns."""
     tasks = [task for task in TASKS if any(task_of(name) == task for name in points)]
     rows = {}
     for name, found in points.items():
-        task = task_of(name)
         for point in found.itertuples():
-            title, weights = titled(point)
-            title += ", lambda 400" if name != task else ""
-            rows.setdefault((title, weights), {})[task] = cell(point, task)
+            rows.setdefault(head_of(point, name), {})[task_of(name)] = cell(point, task_of(name))
     head = ["", "weights", *(f"{task} ({RECIPES[task].metric})" for task in tasks)]
-    return [head, *([*key, *(cells.get(task, "–") for task in tasks)] for key, cells in rows.items())]
+    return [head, *([*key[-2:], *(rows[key].get(task, "–") for task in tasks)] for key in sorted(rows))]
 
 
-def titled(point) -> tuple[str, str]:
-    """The first two cells of a row, which is one of over_seeds."""
-    folder = point.Index
-    title = compare_report.label(point.contestant)
+def head_of(point, name: str) -> tuple[int, str, float, str, str]:
+    """What its row is sorted by, method, lambda and falling density, and the row's first two cells. point: a row of
+    over_seeds."""
+    title, place = compare_report.label(point.contestant), compare_report.ORDER.index(point.contestant)
     if point.contestant.method.lambda_decides:
-        return f"{title}, lambda {folder.rpartition('_')[2]}", ""
-    return title, f"{100 * (compare_report.parse_folder(folder)[1] or 1):g} %"
+        strength = point.Index.rpartition("_")[2]
+        return place, "", float(strength), f"{title}, lambda {strength}", ""
+    asked = 100 * (compare_report.parse_folder(point.Index)[1] or 1)
+    published = OF_BERT_BASE if name.endswith(PUBLISHED) else ""
+    return place, published, -asked, title + published, f"{asked:g} %"
 
 
 def cell(point, task: str) -> str:
@@ -163,22 +171,42 @@ def cell(point, task: str) -> str:
 
 
 def draw(points: dict[str, pd.DataFrame]) -> Figure:
-    """A column per task in the shape of the paper's figure, the metric over the remaining weights: a row of panels for
-    each of the scores' starts."""
-    inits = sorted({contestant.magnitude_init for lines in points.values() for contestant in lines["contestant"]})
-    figure = Figure(figsize=(2 + 4 * len(points), 0.4 + 3.8 * len(inits)), layout="constrained")
-    panels = figure.subplots(len(inits), len(points), squeeze=False, sharex=True, sharey="col")
+    """A column per task that has masks, in the shape of the paper's figure, the metric over the remaining weights: a
+    row of panels for each of the scores' starts. points: what collected returns."""
+    lines = {name: dict(iter(found.groupby("contestant", sort=False))) for name, found in points.items()}
+    tasks = [task for task in TASKS if any(contestant.method.prunes for contestant in lines.get(task, {}))]
+    inits = sorted({contestant.magnitude_init for task in tasks for contestant in lines[task]})
+    figure = Figure(figsize=(2 + 4 * len(tasks), 0.4 + 3.8 * len(inits)), layout="constrained")
+    panels = figure.subplots(len(inits), len(tasks), squeeze=False, sharex=True, sharey="col")
     for row, magnitude_init in zip(panels, inits, strict=True):
-        for axes, (task, found) in zip(row, points.items(), strict=True):
-            lines = compare_report.of_init(dict(iter(found.groupby("contestant", sort=False))), magnitude_init)
-            if lines:
-                compare_report.draw_panel(axes, lines, 100)
-            axes.set(xscale="log", ylabel=f"{RECIPES[task].metric} (%)")
+        for axes, task in zip(row, tasks, strict=True):
+            if of_init := compare_report.of_init(lines[task], magnitude_init):
+                compare_report.draw_panel(axes, of_init, 100)
+            if not magnitude_init:
+                draw_published(axes, lines.get(task + PUBLISHED, {}))
+            compare_report.set_log_axis(axes)
+            axes.set_ylabel(f"{RECIPES[task].metric} (%)")
             axes.set_title(f"{task}, {compare_report.INITS[magnitude_init]}", fontsize="medium")
     for axes in panels[-1]:
         axes.set_xlabel("remaining weights (%)")
     compare_report.draw_legend(figure)
     return figure
+
+
+def draw_published(axes: Axes, lines: dict[Contestant, pd.DataFrame]) -> None:
+    """Runs with the lambda of BERT-base, hollow."""
+    for contestant, line in lines.items():
+        axes.errorbar(
+            100 * line["density"],
+            100 * line["mean"],
+            yerr=100 * line["deviation"],
+            color=contestant.line.colour,
+            marker=contestant.method.marker,
+            fillstyle="none",
+            linestyle=":",
+            capsize=4,
+            label=compare_report.label(contestant) + OF_BERT_BASE,
+        )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from emmental.common.files import write_csv, write_text
 from emmental.common.pictures import as_uri, save
@@ -192,7 +193,9 @@ def picture(points: pd.DataFrame, task: str, metric: str, log_axis: bool) -> Fig
     panels = figure.subplots(ncols=len(inits), sharey=True, squeeze=False)
     for axes, magnitude_init in zip(panels[0], inits, strict=True):
         draw_panel(axes, of_init(lines, magnitude_init), _scale(metric, task))
-        axes.set(xlabel="remaining weights (%)", title=INITS[magnitude_init], **{"xscale": "log"} if log_axis else {})
+        axes.set(xlabel="remaining weights (%)", title=INITS[magnitude_init])
+        if log_axis:
+            set_log_axis(axes)
     panels[0, 0].set_ylabel(metric if metric in NOT_SHARES else f"{metric} (%)")
     figure.suptitle(f"{points.iloc[0]['task']}, {points.iloc[0]['model']}")
     draw_legend(figure)
@@ -205,6 +208,14 @@ def draw_legend(figure: Figure) -> None:
     for axes in figure.axes:
         handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     figure.legend(handles.values(), handles, loc="outside right upper", frameon=False)
+
+
+def set_log_axis(axes: Axes) -> None:
+    """Remaining weights on a logarithmic axis: 1, 3, 10, 30, 100, since numbers at every tick run into each other."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def of_init(lines: dict[Contestant, pd.DataFrame], magnitude_init: bool) -> dict[Contestant, pd.DataFrame]:

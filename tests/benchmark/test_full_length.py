@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.experiments import full_length
 from emmental.common.errors import InputError
-from tests.helpers.runs import finished, last
+from tests.helpers.runs import drawn, finished, last
 
 
 @pytest.fixture
@@ -75,25 +75,44 @@ def test_one_task_of_one_seed_is_finished_before_the_next_and_pupils_follow_thei
 def test_the_table_and_the_picture_tell_of_every_task(script, tmp_path):
     finished(tmp_path / "mrpc", "finetune", 1.0, 0.8)
     finished(tmp_path / "mrpc", "smp-s_0.1", 0.1, 0.75, 0.25)
+    finished(tmp_path / "mrpc", "smp-s_0.03", 0.03, 0.5)
+    finished(tmp_path / "mrpc", "soft_movement_lambda_120", 0.1, 0.5)
     finished(tmp_path / "mrpc", "soft_movement_lambda_40", 0.2, 0.5)
     finished(tmp_path / "mrpc", "smp-s+magnitude_init_0.1", 0.1, 0.625)
     finished(tmp_path / "mrpc", "smp-s+lkd_0.1", 0.1, 0.75)
     finished(tmp_path / "mrpc_lambda_400", "smp-s_0.1", 0.1, 0.9, last_eval_accuracy=0.625)
+    finished(tmp_path / "sst2", "smp-l_0.1", 0.1, 0.75)
     finished(tmp_path / "sst2", "smp-s_0.1", 0.1, 0.875)
+    finished(tmp_path / "rte", "finetune", 1.0, 0.625)
     shown = script("--report_only", "--picture", str(tmp_path / "shown.png"))
     assert shown.splitlines() == [
-        "|  | weights | mrpc (accuracy) | sst2 (accuracy) |",
-        "| --- | --- | --- | --- |",
-        "| SMP-S | 10 % | 50.0 ± 35.4 | 87.5 |",
-        "| SMP-S, magnitude init | 10 % | 62.5 | – |",
-        "| SMP-S + LKD | 10 % | 75.0 | – |",
-        "| SMvP, lambda 40 |  | 50.0 at 20.0 % | – |",
-        "| fine-tuned | 100 % | 80.0 | – |",
-        "| SMP-S, lambda 400 | 10 % | 62.5 | – |",
+        "|  | weights | mrpc (accuracy) | rte (accuracy) | sst2 (accuracy) |",
+        "| --- | --- | --- | --- | --- |",
+        "| SMP-L | 10 % | – | – | 75.0 |",
+        "| SMP-S | 10 % | 50.0 ± 35.4 | – | 87.5 |",
+        "| SMP-S | 3 % | 50.0 | – | – |",
+        "| SMP-S, lambda 400 | 10 % | 62.5 | – | – |",
+        "| SMP-S, magnitude init | 10 % | 62.5 | – | – |",
+        "| SMP-S + LKD | 10 % | 75.0 | – | – |",
+        "| SMvP, lambda 40 |  | 50.0 at 20.0 % | – | – |",
+        "| SMvP, lambda 120 |  | 50.0 at 10.0 % | – | – |",
+        "| fine-tuned | 100 % | 80.0 | 62.5 | – |",
     ]
     assert (tmp_path / "table.md").read_text() == shown
     assert (tmp_path / "shown.png").exists()
     assert (tmp_path / "mrpc" / "comparison.csv").exists()
+
+
+def test_the_picture_has_a_column_for_tasks_with_masks_and_hollow_points_for_the_published_lambda(tmp_path):
+    for task, folder, accuracy in (
+        ("mrpc", "finetune", 0.75), ("mrpc", "smp-s_0.5", 0.25), ("mrpc_lambda_400", "smp-s_0.5", 0.5),
+        ("rte", "finetune", 0.75), ("sst2", "finetune", 0.75), ("sst2", "smp-s+magnitude_init_0.5", 0.625),
+    ):  # fmt: skip
+        finished(tmp_path / task, folder, 1.0 if folder == "finetune" else 0.5, accuracy)
+    panels = full_length.draw(full_length.collected(tmp_path)).axes
+    assert [axes.get_title().partition(",")[0] for axes in panels] == ["mrpc", "sst2", "mrpc", "sst2"]
+    published = {"SMP-S": [(50, 25)], "SMP-S, lambda 400": [(50, 50)]}
+    assert [drawn(axes)[0] for axes in panels] == [published, {}, {}, {"SMP-S": [(50, 62.5)]}]
 
 
 def test_nothing_finished_is_said(script):

@@ -1,4 +1,4 @@
-"""The words that start runs of a comparison, and what they leave."""
+"""The words that start runs of a comparison, what they leave, and what is drawn of it."""
 
 from emmental.common.files import write_json
 
@@ -19,3 +19,11 @@ def finished(output, folder, density, *metrics, **results):
         }  # fmt: skip
         (output / folder / f"seed_{seed}").mkdir(parents=True)
         write_json(output / folder / f"seed_{seed}" / "all_results.json", run)
+
+
+def drawn(axes):
+    """Points of each line in a panel, by label; of horizontal lines their height."""
+    found = {bars.get_label(): bars.lines[0] for bars in axes.containers}
+    lines = {name: [(float(x), float(y)) for x, y in line.get_xydata()] for name, line in found.items()}
+    flat = {line.get_label(): line.get_ydata()[0] for line in axes.lines if not line.get_label().startswith("_")}
+    return lines, flat

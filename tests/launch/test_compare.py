@@ -17,7 +17,7 @@ from emmental.launch.contestants import Contestant, parse_contestant, parse_fold
 from emmental.launch.jobs import pruning_job
 from emmental.recipes.methods import LINES, METHODS
 from emmental.recipes.tags import parse_tag
-from tests.helpers.runs import finished, last
+from tests.helpers.runs import drawn, finished, last
 from tests.helpers.tiny import ROOT, data_flags
 
 
@@ -150,14 +150,6 @@ def test_the_csv_holds_what_runs_measured_and_nothing_where_they_did_not(tmp_pat
     ]
 
 
-def drawn(axes):
-    """Points of each line in a panel, by label; of horizontal lines their height."""
-    found = {bars.get_label(): bars.lines[0] for bars in axes.containers}
-    lines = {name: [(float(x), float(y)) for x, y in line.get_xydata()] for name, line in found.items()}
-    flat = {line.get_label(): line.get_ydata()[0] for line in axes.lines if not line.get_label().startswith("_")}
-    return lines, flat
-
-
 def test_the_picture_has_a_panel_for_each_init(tmp_path):
     finished(tmp_path, "smp-s_0.5", 0.5, 0.5)
     finished(tmp_path, "smp-s+magnitude_init_0.5", 0.5, 0.75, 0.25)
@@ -177,6 +169,17 @@ def test_one_init_takes_one_panel(tmp_path):
     figure = picture(points(tmp_path), "sst2", "accuracy", log_axis=True)
     (axes,) = figure.axes
     assert (axes.get_xscale(), drawn(axes)[0]) == ("log", {"MaP": [(50, 75)]})
+
+
+def test_numbers_on_a_logarithmic_axis_are_few_enough_to_be_read(tmp_path):
+    finished(tmp_path, "magnitude_0.03", 0.03, 0.75)
+    finished(tmp_path, "magnitude_0.8", 0.8, 0.75)
+    figure = picture(points(tmp_path), "sst2", "accuracy", log_axis=True)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    labels = [label for label in axes.get_xticklabels(which="both") if low < label.get_position()[0] < high]
+    assert [label.get_text() for label in labels if label.get_text()] == ["3", "10", "30"]
 
 
 @pytest.mark.parametrize(
