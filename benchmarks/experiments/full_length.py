@@ -174,13 +174,13 @@ def draw(points: dict[str, pd.DataFrame]) -> Figure:
     """A column per task that has masks, in the shape of the paper's figure, the metric over the remaining weights: a
     row of panels for each of the scores' starts. points: what collected returns."""
     lines = {name: dict(iter(found.groupby("contestant", sort=False))) for name, found in points.items()}
-    tasks = [task for task in TASKS if any(contestant.method.prunes for contestant in lines.get(task, {}))]
-    inits = sorted({contestant.magnitude_init for task in tasks for contestant in lines[task]})
+    tasks = [task for task in TASKS if any(has_masks(lines.get(name, {})) for name in (task, task + PUBLISHED))]
+    inits = sorted({contestant.magnitude_init for found in lines.values() for contestant in found})
     figure = Figure(figsize=(2 + 4 * len(tasks), 0.4 + 3.8 * len(inits)), layout="constrained")
     panels = figure.subplots(len(inits), len(tasks), squeeze=False, sharex=True, sharey="col")
     for row, magnitude_init in zip(panels, inits, strict=True):
         for axes, task in zip(row, tasks, strict=True):
-            if of_init := compare_report.of_init(lines[task], magnitude_init):
+            if of_init := compare_report.of_init(lines.get(task, {}), magnitude_init):
                 compare_report.draw_panel(axes, of_init, 100)
             if not magnitude_init:
                 draw_published(axes, lines.get(task + PUBLISHED, {}))
@@ -191,6 +191,11 @@ def draw(points: dict[str, pd.DataFrame]) -> Figure:
         axes.set_xlabel("remaining weights (%)")
     compare_report.draw_legend(figure)
     return figure
+
+
+def has_masks(lines: dict[Contestant, pd.DataFrame]) -> bool:
+    """Whether anything but dense models is there."""
+    return any(contestant.method.prunes for contestant in lines)
 
 
 def draw_published(axes: Axes, lines: dict[Contestant, pd.DataFrame]) -> None:

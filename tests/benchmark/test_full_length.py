@@ -106,13 +106,17 @@ def test_the_table_and_the_picture_tell_of_every_task(script, tmp_path):
 def test_the_picture_has_a_column_for_tasks_with_masks_and_hollow_points_for_the_published_lambda(tmp_path):
     for task, folder, accuracy in (
         ("mrpc", "finetune", 0.75), ("mrpc", "smp-s_0.5", 0.25), ("mrpc_lambda_400", "smp-s_0.5", 0.5),
-        ("rte", "finetune", 0.75), ("sst2", "finetune", 0.75), ("sst2", "smp-s+magnitude_init_0.5", 0.625),
+        ("rte_lambda_400", "smp-s_0.5", 0.5), ("cola", "finetune", 0.75),
+        ("sst2", "finetune", 0.75), ("sst2", "smp-s+magnitude_init_0.5", 0.625),
     ):  # fmt: skip
-        finished(tmp_path / task, folder, 1.0 if folder == "finetune" else 0.5, accuracy)
+        finished(tmp_path / task, folder, 1.0 if folder == "finetune" else 0.5, accuracy, eval_matthews=accuracy)
     panels = full_length.draw(full_length.collected(tmp_path)).axes
-    assert [axes.get_title().partition(",")[0] for axes in panels] == ["mrpc", "sst2", "mrpc", "sst2"]
-    published = {"SMP-S": [(50, 25)], "SMP-S, lambda 400": [(50, 50)]}
-    assert [drawn(axes)[0] for axes in panels] == [published, {}, {}, {"SMP-S": [(50, 62.5)]}]
+    assert [axes.get_title().partition(",")[0] for axes in panels] == 2 * ["mrpc", "rte", "sst2"]
+    hollow = {"SMP-S, lambda 400": [(50, 50)]}
+    assert [drawn(axes)[0] for axes in panels] == [
+        {"SMP-S": [(50, 25)], **hollow}, hollow, {},
+        {}, {}, {"SMP-S": [(50, 62.5)]},
+    ]  # fmt: skip
 
 
 def test_nothing_finished_is_said(script):
