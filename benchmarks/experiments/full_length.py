@@ -201,17 +201,8 @@ def has_masks(lines: dict[Contestant, pd.DataFrame]) -> bool:
 def draw_published(axes: Axes, lines: dict[Contestant, pd.DataFrame]) -> None:
     """Runs with the lambda of BERT-base, hollow."""
     for contestant, line in lines.items():
-        axes.errorbar(
-            100 * line["density"],
-            100 * line["mean"],
-            yerr=100 * line["deviation"],
-            color=contestant.line.colour,
-            marker=contestant.method.marker,
-            fillstyle="none",
-            linestyle=":",
-            capsize=4,
-            label=compare_report.label(contestant) + OF_BERT_BASE,
-        )
+        title = compare_report.label(contestant) + OF_BERT_BASE
+        compare_report.draw_line(axes, contestant, line, 100, title, ":", hollow=True)
 
 
 if __name__ == "__main__":

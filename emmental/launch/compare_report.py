@@ -234,17 +234,27 @@ def draw_panel(axes: Axes, lines: dict[Contestant, pd.DataFrame], scale: int) ->
             mean = scale * line["mean"].iloc[0]
             axes.axhline(mean, color=contestant.line.colour, linewidth=1.2, label=contestant.line.title)
             continue
-        axes.errorbar(
-            100 * line["density"],
-            scale * line["mean"],
-            yerr=scale * line["deviation"],
-            color=contestant.line.colour,
-            marker="D" if contestant.lkd else "s" if contestant.kd else contestant.method.marker,
-            linestyle="-." if contestant.lkd else "--" if contestant.kd else "-",
-            capsize=4,
-            label=label(replace(contestant, magnitude_init=False)),
-        )
+        title = label(replace(contestant, magnitude_init=False))
+        style = "-." if contestant.lkd else "--" if contestant.kd else "-"
+        draw_line(axes, contestant, line, scale, title, style)
     majority = next(iter(lines.values()))["majority"].iloc[0]
     if pd.notna(majority):
         axes.axhline(scale * majority, color="grey", linestyle=":", label="majority class")
     axes.grid(alpha=0.3)
+
+
+def draw_line(
+    axes: Axes, contestant: Contestant, line: pd.DataFrame, scale: int, title: str, style: str, hollow: bool = False
+) -> None:
+    """The means of one contestant over its densities, with bars where there are several seeds."""
+    axes.errorbar(
+        100 * line["density"],
+        scale * line["mean"],
+        yerr=scale * line["deviation"],
+        color=contestant.line.colour,
+        marker="D" if contestant.lkd else "s" if contestant.kd else contestant.method.marker,
+        fillstyle="none" if hollow else "full",
+        linestyle=style,
+        capsize=4,
+        label=title,
+    )
