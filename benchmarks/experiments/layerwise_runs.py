@@ -38,7 +38,8 @@ FIXED = {
     "--magnitude_topk_threshold": "True",
     "--mask_init": "magnitude",
     "--mask_scores_learning_rate": "1e-2",
-    **tagged("--final_lambda", "--mask_scale", PRUNING),
+    "--final_lambda": "0",
+    **tagged("--mask_scale", PRUNING),
 }
 TAUGHT = "--alpha_distil"  # stands in the flags of all that has a teacher
 PIECES = {  # of the full recipe, beside the short runs' plain one
@@ -48,10 +49,12 @@ PIECES = {  # of the full recipe, beside the short runs' plain one
     "wanda": tagged("--mask_init"),
     "rate": tagged("--mask_scores_learning_rate"),
     "dropout": tagged("--dropout"),
+    "regulariser": tagged("--final_lambda"),
 }
 CHOICES = {  # what is tried in place of the full recipe's, what promises most first
     "alpha_hidden": ("10", "100"),
     "dropout": ("0.1",),
+    "final_lambda": ("0", "3200"),
     "warmup_threshold_step": ("0.8", "0.4"),
     "magnitude_topk_threshold": ("False",),  # SMP-L
     "mask_scores_learning_rate": ("1e-1", "1e-2"),

@@ -27,7 +27,7 @@ LAYERWISE = {
     "--mask_scale": "0.5",
     "--mask_scores_learning_rate": "3e-2",
     "--norms_learning_rate": "3e-3",
-    "--final_lambda": "0",
+    "--final_lambda": f"{LAMBDA:g}",  # of a task of one's own, too, whose recipe has 0
     "--warmup_threshold_step": "0.6",
     "--alpha_hidden": "30",
     "--dropout": "0",

@@ -55,7 +55,7 @@ def test_what_is_not_published_is_ours_alone(commands):
     assert starts == {
         "mrpc/smp-s+magnitude_init_0.1/seed_1": ("magnitude", "0"),
         "mrpc/movement+magnitude_init_0.1/seed_1": ("magnitude", "0"),
-        "mrpc/smp-s+lkd_0.1/seed_1": ("wanda", "0"),
+        "mrpc/smp-s+lkd_0.1/seed_1": ("wanda", "400"),
     }
 
 

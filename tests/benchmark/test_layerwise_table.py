@@ -67,6 +67,7 @@ def test_a_piece_left_out_is_all_that_differs():
         "wanda": {"--mask_init"},
         "rate": {"--mask_scores_learning_rate"},
         "dropout": {"--dropout"},
+        "regulariser": {"--final_lambda"},
     }
     for piece, flags in PIECES.items():
         assert METHODS[f"only_{piece}"] == METHODS[PLAIN] | flags
