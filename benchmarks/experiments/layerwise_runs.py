@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks.experiments import held_back
 from emmental.launch.jobs import ROOT, is_span
+from emmental.recipes.methods import NO_PENALTY
 from emmental.recipes.table import LAYERWISE
 
 TASKS = ("mnli", "stsb", "sst2", "mrpc", "cola", "squad")
@@ -38,7 +39,7 @@ FIXED = {
     "--magnitude_topk_threshold": "True",
     "--mask_init": "magnitude",
     "--mask_scores_learning_rate": "1e-2",
-    "--final_lambda": "0",
+    **NO_PENALTY,
     **tagged("--mask_scale", PRUNING),
 }
 TAUGHT = "--alpha_distil"  # stands in the flags of all that has a teacher
