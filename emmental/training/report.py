@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from transformers import ProgressCallback
 
+from emmental.common.processor import multiplies_in_bf16
 from emmental.common.run_folder import MASK, MODEL, PAGE
 from emmental.common.text import duration, file_size, listing, readable, some
 from emmental.masks.mask import Mask
@@ -88,11 +89,17 @@ def _each(config) -> str:
 
 def _place_rows(config, checkpoint) -> dict[str, str]:
     rows = {
-        "device": f"{config.device}, {'bf16' if config.bf16 else 'fp16' if config.fp16 else 'fp32'}, "
+        "device": f"{config.device}, {_precision(config)}, "
         f"{config.world_size} process{'es' if config.world_size > 1 else ''}, seed {config.seed}",
         "output": config.output_dir,
     }
     return rows | ({"resumes": checkpoint.name} if checkpoint else {})
+
+
+def _precision(config) -> str:
+    if config.bf16 and config.device.type == "cpu" and not multiplies_in_bf16():
+        return "bf16 (this processor is faster in fp32)"
+    return "bf16" if config.bf16 else "fp16" if config.fp16 else "fp32"
 
 
 def results(measured: dict, metrics: tuple[str, ...], mask: Mask, output_dir: Path, published: dict[str, float]) -> str:
