@@ -39,6 +39,7 @@ from benchmarks.training.training_steps import (
     Workload,
     batches,
 )
+from emmental.common.processor import name_of
 
 DENSITIES = (0.9, 0.3, 0.03)
 CASES = [("local", 0.3), ("global", 0.3), *(("soft", density) for density in DENSITIES)]
@@ -243,8 +244,7 @@ def table(figures: dict) -> str:
 
 def machine() -> str:
     """CPU and threads."""
-    with open("/proc/cpuinfo") as file:
-        model = next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    model = name_of(torch.device("cpu"))
     return f"{model}, {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
 
 

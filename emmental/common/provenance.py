@@ -1,7 +1,6 @@
 """By what a result came about: command, versions, commit. For tracing, not for deciding anything."""
 
 import platform
-import re
 import shlex
 import subprocess
 import sys
@@ -21,15 +20,6 @@ def of_this_run() -> dict[str, str]:
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
-
-
-def processor(device: torch.device) -> str:
-    """The name of what computes on this device, as far as the system tells it."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    cpus = Path("/proc/cpuinfo")  # Linux; elsewhere there is a name for the kind alone
-    found = re.search(r"^model name\s*:\s*(.+)$", cpus.read_text() if cpus.exists() else "", re.MULTILINE)
-    return found[1] if found else platform.processor() or platform.machine()
 
 
 def _git(*words: str) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from emmental.common import provenance
 from emmental.common.pictures import as_uri
+from emmental.common.processor import name_of
 from emmental.common.run_folder import MASK, PAGE, RESULTS
 from emmental.common.text import duration, readable
 from emmental.masks import describe
@@ -134,7 +134,7 @@ def _facts(config: SMPConfig, problem: Problem, results: dict, mask: Mask | None
     return kept | {
         "trained": f"{results['trained_parameters']:,} parameters",
         "time": duration(results["seconds"]),
-        "processor": provenance.processor(config.device),
+        "processor": name_of(config.device),
     }
 
 
